@@ -1,0 +1,48 @@
+"""The frozen card that every fusion method carries: what it is, what it was trained on, what it may be used for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+ColorPolicy = Literal["luminance", "rgb"]
+Kind = Literal["control", "trivial", "classical", "learned", "external"]
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """Facts about a fusion method, printed by ``regionfuse methods`` and in every report.
+
+    Attributes:
+        name: registry name; lower case letters, digits, ``-`` and ``_``.
+        title: name as printed in tables, e.g. ``RegionFuse``.
+        kind: control (one modality alone), trivial, classical, learned, or external (images or a
+            program from elsewhere).
+        color: ``luminance``: the method gets and returns Y (BT.601) and the shared chroma step re-attaches
+            Cb and Cr of the visible image; ``rgb``: the method gets and returns RGB.
+        stride: height and width are reflect-padded to multiples of this before the call, cropped after.
+        citation: one line, as in a list of references; empty when there is nothing to cite.
+        year: year of publication, or None.
+        code_license: SPDX name of the licence of the code.
+        weights_license: SPDX name of the licence of the weights; empty without weights.
+        trained_on: names of the data sets that the weights were trained on; empty without weights.
+        weights_sha256: SHA-256 of the weights file, hexadecimal; empty without weights.
+        notes: anything a reader of a table must know, one sentence.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    color: ColorPolicy = "luminance"
+    stride: int = 1
+    citation: str = ""
+    year: int | None = None
+    code_license: str = "AGPL-3.0-or-later"
+    weights_license: str = ""
+    trained_on: tuple[str, ...] = ()
+    weights_sha256: str = ""
+    notes: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as plain JSON-serialisable values."""
+        return asdict(self)
