@@ -1,4 +1,4 @@
-"""The frozen card that every fusion method carries: what it is, what it was trained on, what it may be used for."""
+"""The frozen card of a fusion method: what it is, what it was trained on, what it may be used for."""
 
 from __future__ import annotations
 

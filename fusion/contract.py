@@ -14,12 +14,19 @@ class FusionMethod(ABC):
 
     Subclasses set :attr:`card` (on the class or in ``__init__``) and implement :meth:`fuse`. They never read
     or write files, pad, crop, convert colour or round: the harness does that once, the same for all.
-    A method that owns a network exposes it as :attr:`network`, so that parameters and multiply-accumulates can
-    be counted and the harness can move it to a device.
+    A method that owns a network exposes it as :attr:`network`, so that parameters and multiply-accumulates
+    can be counted and the harness can move it to a device.
+
+    Attributes:
+        card: facts about the method.
+        network: the network, or None.
+        max_pixels: larger images (height times width, after padding) are fused in overlapping tiles of about
+            this many pixels; None: never, unless the caller asks for tiles or memory runs out.
     """
 
     card: MethodCard
     network: torch.nn.Module | None = None
+    max_pixels: int | None = None
 
     @abstractmethod
     def fuse(self, infrared: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Sources that need no training: the two controls, average, maximum, Laplacian pyramid, guided filter."""
