@@ -1,0 +1,1 @@
+"""One module per command: what `pipeline/cli.py` calls once the arguments are known."""

@@ -1,0 +1,53 @@
+"""``regionfuse methods`` and ``regionfuse methods check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from ...datasets.errors import RegionFuseError
+
+
+def show(*, as_json: bool) -> None:
+    """Print all registered methods, as a table or as JSON records."""
+    from ...fusion.registry import describe, names
+
+    rows = [describe(name) for name in names()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "title", "kind", "status"):
+        table.add_column(column)
+    table.add_column("parameters", justify="right")
+    table.add_column("G multiply-accumulates at 480 x 640", justify="right")
+    for row in rows:
+        cost = row.get("multiply_accumulates")
+        parameters = row.get("parameters")
+        table.add_row(
+            row["name"],
+            row["title"],
+            row["kind"],
+            row["status"],
+            "-" if parameters is None else f"{parameters:,}",
+            "-" if cost is None else f"{cost / 1e9:.3f}",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def check(name: str, weights: Path | None) -> None:
+    """Test a method against the contract; exit code 1 when a test fails."""
+    from ...fusion.check import check_method
+
+    results = check_method(name, weights=weights)
+    for result in results:
+        typer.echo(f"{'ok    ' if result.passed else 'FAILED'}  {result.name}: {result.message}")
+    failed = sum(not result.passed for result in results)
+    if failed:
+        raise RegionFuseError(f"{name}: {failed} of {len(results)} checks of the method contract failed")
+    typer.echo(f"{name} keeps the contract ({len(results)} checks)")

@@ -1,0 +1,114 @@
+"""From a configuration to the units of a run, in the order in which they can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..datasets.splits import Split
+from ..detection.recipe import DetectorRecipe
+from .config import Config, SourceConfig
+from .stages import (
+    fuse_unit,
+    is_trained_here,
+    pairs_needed,
+    predict_unit,
+    train_detector_unit,
+    train_fusion_unit,
+)
+from .store import Store, Unit
+from .workload import Workload
+
+REFERENCE = "visible"
+
+
+@dataclass
+class Plan:
+    """The units of a run by what they give.
+
+    Attributes:
+        trained: source name -> training of its fusion network, for sources that are trained here.
+        fused: source name -> its fused pictures.
+        detectors: (source, seed) -> detector trained on that source.
+        predictions: (protocol, source, seed) -> predictions on val and test.
+    """
+
+    trained: dict[str, Unit] = field(default_factory=dict)
+    fused: dict[str, Unit] = field(default_factory=dict)
+    detectors: dict[tuple[str, int], Unit] = field(default_factory=dict)
+    predictions: dict[tuple[str, str, int], Unit] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Unit]:
+        yield from self.trained.values()
+        yield from self.fused.values()
+        yield from self.detectors.values()
+        yield from self.predictions.values()
+
+    def __len__(self) -> int:
+        return len(self.trained) + len(self.fused) + len(self.detectors) + len(self.predictions)
+
+
+def with_reference(config: Config) -> tuple[SourceConfig, ...]:
+    """Return the sources with visible-only first: every comparison is against it."""
+    reference = [source for source in config.sources if source.name == REFERENCE]
+    others = [source for source in config.sources if source.name != REFERENCE]
+    return tuple((reference or [SourceConfig(name=REFERENCE)]) + others)
+
+
+def make_plan(
+    config: Config,
+    recipe: DetectorRecipe,
+    frozen: Path | None,
+    workload: Workload,
+    split: Split,
+    store: Store,
+) -> Plan:
+    """Lay out all units up to the predictions.
+
+    Args:
+        config: resolved configuration.
+        recipe: how detectors are trained and run.
+        frozen: detector checkpoint for the frozen protocol; None takes the one trained on visible.
+        workload: pairs and hashes.
+        split: train, val and test.
+        store: where results stand.
+    """
+    plan = Plan()
+    sources = with_reference(config)
+    for source in sources:
+        if is_trained_here(source, config.fusion):
+            plan.trained[source.name] = train_fusion_unit(source, config, workload, split)
+    for source in sources:
+        stems = pairs_needed(split, config.protocols, source.name)
+        plan.fused[source.name] = fuse_unit(
+            source, config, workload, stems, plan.trained.get(source.name), store
+        )
+    for seed in config.seeds:
+        for source in sources:
+            wanted = "retrained" in config.protocols or (source.name == REFERENCE and frozen is None)
+            if wanted:
+                plan.detectors[source.name, seed] = train_detector_unit(
+                    source, recipe, seed, workload, split, plan.fused[source.name], store
+                )
+    for protocol in config.protocols:
+        for seed in config.seeds:
+            if protocol == "frozen" and frozen is not None and seed != config.seeds[0]:
+                continue  # A given checkpoint has no seed: once is all there is.
+            for source in sources:
+                if protocol == "retrained":
+                    detector: Unit | Path = plan.detectors[source.name, seed]
+                else:
+                    detector = frozen or plan.detectors[REFERENCE, seed]
+                plan.predictions[protocol, source.name, seed] = predict_unit(
+                    source,
+                    protocol,
+                    seed,
+                    recipe,
+                    workload.pairs,
+                    split,
+                    plan.fused[source.name],
+                    detector,
+                    store,
+                )
+    return plan

@@ -1,0 +1,162 @@
+"""``regionfuse run``: from a configuration to the comparison PDF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..datasets.errors import RegionFuseError
+from ..datasets.splits import Split
+from ..detection.evaluation.records import FailedSource
+from .config import Config, dump_config
+from .console import Screen
+from .detector_config import detector_recipe
+from .execute import Outcome, execute
+from .manifest import write_fusion_table, write_manifest
+from .plan import Plan, make_plan
+from .publish import publish
+from .stages import EVALUATED, evaluate_unit
+from .store import Store, Unit, digest, explained, listening, locked, write_text
+from .workload import SPLITS, load_workload, split_unit
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run ended with.
+
+    Attributes:
+        run: the run folder.
+        report: the PDF.
+        failed: source or stage -> reason; empty when all went well.
+        units: number of units, and how many were there already.
+        reused: units that were done before.
+    """
+
+    run: Path
+    report: Path
+    failed: dict[str, str]
+    units: int
+    reused: int
+
+
+def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
+    """Do everything a configuration asks for; what is done already is not done again.
+
+    Raises:
+        RegionFuseError: nothing to compare (data, split or every source failed) or no place to write.
+    """
+    with locked(out), explained(out), shown_warnings(screen) as warnings:
+        store = Store(out)
+        write_text(out / "config.yaml", _yaml(config))
+        recipe, frozen = detector_recipe(config)
+        with screen.task("reading the data set") as progress:
+            workload = load_workload(config, store.root / "hashes.json", progress)
+        noticed = list(warnings)  # While reading; a unit's own warnings are stored with its result.
+        outcome = Outcome()
+        divided = split_unit(config, workload)
+        execute([divided], store, screen, outcome)
+        if divided.key in outcome.failed:
+            raise RegionFuseError(outcome.failed[divided.key])
+        split = Split.load(store.folder(divided) / "split.json")
+        plan = make_plan(config, recipe, frozen, workload, split, store)
+        execute(list(plan), store, screen, outcome)
+        tables = _evaluate(plan, divided, store, screen, outcome)
+        _publish(plan, divided, tables, split, store, outcome)
+        write_fusion_table(config, workload, split, plan, outcome, store)
+        notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
+        write_manifest(config, recipe.to_dict(), workload, split, divided, plan, outcome, store, notes)
+        report = make_report(out, screen)
+        failed = {
+            f"{unit.stage} {unit.name}": outcome.failed[unit.key]
+            for unit in plan
+            if unit.key in outcome.failed
+        }
+        return RunResult(out, report, failed, len(plan) + 2, outcome.reused)
+
+
+def _evaluate(plan: Plan, divided: Unit, store: Store, screen: Screen, outcome: Outcome) -> Unit:
+    good = {key: unit for key, unit in plan.predictions.items() if unit.key in outcome.done}
+    if not good:
+        reasons = "; ".join(dict.fromkeys(outcome.failed.values()))
+        raise RegionFuseError(f"every source failed, there is nothing to compare: {reasons}")
+    failed = [
+        FailedSource(protocol, source, seed, outcome.failed[unit.key])
+        for (protocol, source, seed), unit in plan.predictions.items()
+        if unit.key in outcome.failed
+    ]
+    unit = evaluate_unit(good, failed, divided, store)
+    execute([unit], store, screen, outcome)
+    if unit.key in outcome.failed:
+        raise RegionFuseError(f"evaluation failed: {outcome.failed[unit.key]}")
+    return unit
+
+
+def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store, outcome: Outcome) -> None:
+    wanted: dict[str, Path] = {"split.json": store.folder(divided) / "split.json"}
+    for name in SPLITS:
+        wanted[f"ground_truth/{name}.json"] = store.folder(divided) / "ground_truth" / f"{name}.json"
+    for source, unit in plan.fused.items():
+        images = store.folder(unit) / "images"
+        for name in SPLITS:
+            for stem in getattr(split, name):
+                if unit.key in outcome.done and (images / f"{stem}.png").is_file():
+                    wanted[f"fused/{source}/{name}/{stem}.png"] = images / f"{stem}.png"
+    for (protocol, source, seed), unit in plan.predictions.items():
+        for name in EVALUATED:
+            if unit.key in outcome.done:
+                relative = f"predictions/{protocol}/{source}/seed{seed}/{name}.json"
+                wanted[relative] = store.folder(unit) / f"{name}.json"
+    for path in sorted((store.folder(tables) / "tables").iterdir()):
+        wanted[f"tables/{path.name}"] = path
+    publish(store.run, wanted, keep=("tables/fusion.csv",))
+
+
+def make_report(run: Path, screen: Screen) -> Path:
+    """Typeset the PDF, unless the stored results and the program are those it was made from."""
+    from .. import __version__
+    from .fingerprint import sha256_file
+
+    stored = [
+        run / "manifest.json",
+        *sorted((run / "tables").glob("*.csv")),
+        *sorted((run / "tables").glob("*.parquet")),
+    ]
+    state = digest([__version__, *((path.name, sha256_file(path)) for path in stored)])
+    report = run / "report" / "report.pdf"
+    stamp = run / "report" / ".made-from"
+    if report.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
+        return report
+    with screen.task("report") as progress:
+        from ..reports.build import build_report
+
+        build_report(run, progress=progress)
+    write_text(stamp, state)
+    return report
+
+
+def _stored_warnings(tables: Path) -> list[str]:
+    path = tables / "warnings.json"
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+
+
+def _yaml(config: Config) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(dump_config(config), sort_keys=False, allow_unicode=True))
+
+
+@contextmanager
+def shown_warnings(screen: Screen) -> Iterator[list[str]]:
+    """Show the package's warnings on the screen, each once, and yield the growing list of them."""
+    messages: list[str] = []
+
+    def notice(message: str) -> None:
+        if message not in messages:
+            messages.append(message)
+            screen.warn(message)
+
+    with listening(notice):
+        yield messages

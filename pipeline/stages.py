@@ -1,0 +1,257 @@
+"""The units of a run: train a fusion network, fuse, train a detector, predict, evaluate.
+
+Each function returns a :class:`~regionfuse.pipeline.store.Unit` whose parameters hold everything that decides
+its result. Devices, worker numbers and paths do not: the same inputs elsewhere give the same key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..datasets.records import PairSet
+from ..datasets.splits import Split
+from ..detection.evaluation.records import FailedSource, PredictionKey
+from ..detection.recipe import DetectorRecipe
+from ..fusion.training.options import TrainingOptions
+from .config import Config, FusionConfig, SourceConfig
+from .fingerprint import sha256_file
+from .store import Progress, Store, Unit, write_json
+from .workload import Workload
+
+TRAINABLE = ("regionfuse",)
+EVALUATED = ("val", "test")
+
+
+def training_options(fusion: FusionConfig, method: str) -> TrainingOptions:
+    """Translate the ``fusion`` section into the trainer's options."""
+    init: Path | None = None
+    if fusion.init == "shipped":
+        from ..fusion.regionfuse.method import SHIPPED_WEIGHTS
+
+        init = SHIPPED_WEIGHTS
+    elif fusion.init is not None:
+        init = Path(fusion.init)
+    return TrainingOptions(
+        method=method,
+        preset=fusion.preset,
+        epochs=fusion.epochs,
+        warmup_epochs=min(fusion.warmup_epochs, max(fusion.epochs - 1, 0)),
+        steps_per_epoch=fusion.steps_per_epoch,
+        batch_size=fusion.batch_size,
+        patch=fusion.patch,
+        learning_rate=fusion.learning_rate,
+        lambda_gradient=fusion.lambda_gradient,
+        mu_load=fusion.mu_load,
+        load_epochs=fusion.load_epochs,
+        seed=fusion.seed,
+        device=fusion.device,
+        init_weights=init,
+    )
+
+
+def is_trained_here(source: SourceConfig, fusion: FusionConfig) -> bool:
+    """Tell whether the run itself trains this source's network."""
+    return (
+        source.spec in TRAINABLE and source.weights is None and fusion.weights is None and fusion.epochs > 0
+    )
+
+
+def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, split: Split) -> Unit:
+    """Train a fusion network on train split and extra pairs; result: ``weights.safetensors`` + card."""
+    options = training_options(config.fusion, source.spec)
+    train = [pair for stem in split.train for pair in (workload.pairs[stem],)]
+    train += [pair for extra in workload.extra for pair in extra]
+    validation = [workload.pairs[stem] for stem in split.val]
+    names = (workload.pairs.name, *(extra.name for extra in workload.extra))
+    settings = asdict(options)
+    init = options.init_weights
+    settings["init_weights"] = sha256_file(init) if init else None
+    for key in ("device", "workers"):
+        settings.pop(key, None)
+    params = {
+        "options": settings,
+        "train": workload.images_digest(train),
+        "validation": workload.images_digest(validation),
+        "names": names,
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        from ..fusion.training.trainer import train as train_fusion
+
+        train_fusion(options, train, validation, work, resume=True, progress=progress, trained_on=names)
+
+    return Unit("train-fusion", source.name, params, action, source=source.name)
+
+
+def fuse_unit(
+    source: SourceConfig,
+    config: Config,
+    workload: Workload,
+    stems: Sequence[str],
+    trained: Unit | None,
+    store: Store,
+) -> Unit:
+    """Fuse the pairs; result: ``images/<stem>.png``, ``timing.json``, ``card.json``."""
+    from ..fusion.registry import fingerprint
+
+    pairs = [workload.pairs[stem] for stem in sorted(stems)]
+    given = source.weights or (config.fusion.weights if source.spec in TRAINABLE else None)
+    params = {
+        "method": fingerprint(source.spec, given),
+        "images": workload.images_digest(pairs),
+        "tile": config.fusion.tile,
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        from ..fusion.efficiency import method_cost
+        from ..fusion.registry import create
+        from ..fusion.run import fuse_pairs
+
+        weights = store.folder(trained) / "weights.safetensors" if trained else given
+        method = create(source.spec, weights=weights)
+        timing = fuse_pairs(
+            method,
+            pairs,
+            work / "images",
+            device=config.fusion.device,
+            tile=config.fusion.tile,
+            progress=progress,
+        )
+        cost = method_cost(method, 480, 640)
+        write_json(work / "card.json", {**method.card.to_dict(), "name": source.name})
+        write_json(work / "timing.json", {**asdict(timing), **asdict(cost)})
+
+    needs = (trained,) if trained else ()
+    return Unit("fuse", source.name, params, action, needs=needs, source=source.name)
+
+
+def recipe_params(recipe: DetectorRecipe) -> dict[str, Any]:
+    """Return what decides a detector's training: the recipe without device, with weights by content."""
+    settings = recipe.to_dict()
+    weights = recipe.weights
+    settings["weights"] = sha256_file(Path(weights)) if weights and Path(weights).is_file() else weights
+    model = Path(recipe.model)
+    if model.is_file():
+        settings["model"] = sha256_file(model)
+    for key in ("device", "workers"):
+        settings.pop(key, None)
+    return settings
+
+
+def train_detector_unit(
+    source: SourceConfig,
+    recipe: DetectorRecipe,
+    seed: int,
+    workload: Workload,
+    split: Split,
+    fused: Unit,
+    store: Store,
+) -> Unit:
+    """Train a detector on one source's pictures; result: ``weights.safetensors`` + card."""
+    train = [workload.pairs[stem] for stem in split.train]
+    validation = [workload.pairs[stem] for stem in split.val]
+    params = {
+        "recipe": recipe_params(recipe),
+        "seed": seed,
+        "train": workload.labels_digest(train),
+        "validation": workload.labels_digest(validation) if recipe.select == "best_val" else None,
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        from ..detection.train import train_detector
+
+        images = store.folder(fused) / "images"
+        train_detector(
+            recipe,
+            workload.pairs,
+            split.train,
+            split.val,
+            lambda stem: images / f"{stem}.png",
+            work,
+            seed=seed,
+            progress=progress,
+        )
+
+    name = f"{source.name} seed {seed}"
+    return Unit("train-detector", name, params, action, needs=(fused,), source=source.name)
+
+
+def predict_unit(
+    source: SourceConfig,
+    protocol: str,
+    seed: int,
+    recipe: DetectorRecipe,
+    pairs: PairSet,
+    split: Split,
+    fused: Unit,
+    detector: Unit | Path,
+    store: Store,
+) -> Unit:
+    """Run a detector on val and test; result: ``val.json`` and ``test.json`` in COCO's result format."""
+    given = None if isinstance(detector, Unit) else sha256_file(detector)
+    categories = {label: index for index, label in enumerate(pairs.classes, start=1)}
+    ids = {pair.stem: index for index, pair in enumerate(pairs, start=1)}
+    params = {
+        "detector": given,
+        "image_size": recipe.image_size,
+        "confidence": recipe.confidence,
+        "nms_iou": recipe.nms_iou,
+        "max_detections": recipe.max_detections,
+        "categories": categories,
+        "images": {name: [(ids[s], s) for s in getattr(split, name)] for name in EVALUATED},
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        from ..detection.predict import predict_images
+
+        weights = store.folder(detector) / "weights.safetensors" if isinstance(detector, Unit) else detector
+        images = store.folder(fused) / "images"
+        for name in EVALUATED:
+            rows = [(ids[stem], images / f"{stem}.png") for stem in getattr(split, name)]
+            predict_images(weights, rows, categories, recipe, work / f"{name}.json", progress=progress)
+
+    needs = (fused, detector) if isinstance(detector, Unit) else (fused,)
+    name = f"{protocol} {source.name} seed {seed}"
+    return Unit("predict", name, params, action, needs=needs, source=source.name)
+
+
+def evaluate_unit(
+    predictions: Mapping[tuple[str, str, int], Unit],
+    failed: Sequence[FailedSource],
+    divided: Unit,
+    store: Store,
+) -> Unit:
+    """Score all predictions; result: the tables."""
+    params = {
+        "failed": [asdict(row) for row in failed],
+        "keys": [list(key) for key in predictions],
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        from ..detection.evaluation.evaluate import evaluate
+
+        paths = {
+            PredictionKey(protocol, source, seed, name): store.folder(unit) / f"{name}.json"
+            for (protocol, source, seed), unit in predictions.items()
+            for name in EVALUATED
+        }
+        truth = {name: store.folder(divided) / "ground_truth" / f"{name}.json" for name in EVALUATED}
+        evaluate(paths, truth, work / "tables", failed=failed, progress=progress)
+
+    return Unit("evaluate", "tables", params, action, needs=(divided, *predictions.values()))
+
+
+def pairs_needed(split: Split, protocols: Sequence[str], source: str) -> list[str]:
+    """Return the stems to fuse: train pictures are needed only where a detector is trained on them."""
+    trains = "retrained" in protocols or source == "visible"
+    return [*(split.train if trains else ()), *split.val, *split.test]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that this package wrote."""
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,129 @@
+"""What a run works on: the pairs, the content hashes of their files, and the split."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets.coco import write_ground_truth
+from ..datasets.doctor import examine
+from ..datasets.load import load_pairs
+from ..datasets.records import Pair, PairSet
+from ..datasets.similarity import signatures
+from ..datasets.splits import Split, make_split
+from .config import Config, DatasetConfig
+from .fingerprint import FileHashes
+from .store import Progress, Unit, digest, write_json
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Pairs of a data set with the content hashes of their images.
+
+    Attributes:
+        pairs: the data set.
+        extra: further pair sets, used only to train fusion networks.
+        hashes: SHA-256 of every image file.
+    """
+
+    pairs: PairSet
+    extra: tuple[PairSet, ...]
+    hashes: dict[Path, str]
+
+    def images_digest(self, pairs: Iterable[Pair]) -> str:
+        """Return one hash over the pictures of ``pairs``: stems and file contents, not labels."""
+        return digest([(pair.stem, self.hashes[pair.infrared], self.hashes[pair.visible]) for pair in pairs])
+
+    def labels_digest(self, pairs: Iterable[Pair]) -> str:
+        """Return one hash over the boxes of ``pairs`` and the classes of the set."""
+        boxes = [(pair.stem, pair.scene, pair.tags, [asdict(box) for box in pair.boxes]) for pair in pairs]
+        return digest([self.pairs.classes, boxes])
+
+
+def load_dataset(section: DatasetConfig) -> PairSet:
+    """Read the pairs that a configuration section names."""
+    return load_pairs(
+        section.format,
+        section.root,
+        infrared=section.infrared,
+        visible=section.visible,
+        annotations=section.annotations,
+        classes=section.classes,
+    )
+
+
+def load_workload(config: Config, memory: Path, progress: Progress) -> Workload:
+    """Read all pair sets of a configuration and hash their images.
+
+    Args:
+        config: the resolved configuration.
+        memory: JSON file in which hashes are remembered between runs.
+        progress: told how many files are hashed.
+    """
+    pairs = load_dataset(config.dataset)
+    extra = tuple(load_dataset(section) for section in config.fusion.extra_pairs)
+    files = [path for each in (pairs, *extra) for pair in each for path in (pair.infrared, pair.visible)]
+    return Workload(pairs, extra, FileHashes(memory).of(files, progress))
+
+
+def split_unit(config: Config, workload: Workload) -> Unit:
+    """Return the unit that examines the data, divides it, and writes the ground truth.
+
+    Its result: ``split.json``, ``ground_truth/<split>.json`` and ``doctor.json``.
+    """
+    pairs = workload.pairs
+    section = config.split
+    params: dict[str, Any] = {
+        "images": workload.images_digest(pairs),
+        "labels": workload.labels_digest(pairs),
+        "dataset": pairs.name,
+        "synthetic": pairs.synthetic,
+        "kind": section.kind,
+        "fractions": section.fractions,
+        "seed": section.seed,
+        "guard": section.guard,
+        "file": section.file.read_text(encoding="utf-8") if section.file else None,
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        divide(config, pairs, progress).save(work / "split.json")
+        split = Split.load(work / "split.json")
+        shutil.rmtree(work / "ground_truth", ignore_errors=True)
+        for name in SPLITS:
+            write_ground_truth(pairs, name, getattr(split, name), work / "ground_truth" / f"{name}.json")
+        write_json(work / "doctor.json", diagnose(config.dataset, progress))
+
+    return Unit("split", pairs.name, params, action)
+
+
+def divide(config: Config, pairs: PairSet, progress: Progress) -> Split:
+    """Split ``pairs`` as the configuration says, with the leakage statistic by index and by image content."""
+    section = config.split
+    return make_split(
+        pairs,
+        kind=section.kind,
+        fractions=section.fractions,
+        seed=section.seed,
+        guard=section.guard,
+        file=section.file,
+        signatures=signatures(pairs, progress=progress),
+    )
+
+
+def diagnose(section: DatasetConfig, progress: Progress) -> dict[str, Any]:
+    """Return the doctor's report as plain values."""
+    report = examine(
+        section.format,
+        section.root,
+        infrared=section.infrared,
+        visible=section.visible,
+        annotations=section.annotations,
+        classes=section.classes,
+        progress=progress,
+    )
+    return report.to_dict()
