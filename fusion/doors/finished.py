@@ -13,7 +13,7 @@ from ...datasets.errors import MethodError
 from ...datasets.records import Pair
 from ..contract import FusionMethod
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 Progress = Callable[[int, int, str], None]
 

@@ -22,18 +22,24 @@ def window_sum(image: torch.Tensor, radius: int) -> torch.Tensor:
     for dim in (-2, -1):
         size = image.shape[dim]
         running = image.cumsum(dim)
-        ends = torch.arange(size, device=image.device)
-        upper = running.index_select(dim, (ends + radius).clamp(max=size - 1))
-        first = (ends - radius - 1).clamp(min=0)
-        lower = running.index_select(dim, first)
-        inside = (ends > radius).to(image.dtype)
-        image = upper - lower * (inside[:, None] if dim == -2 else inside)
+        last = running.narrow(dim, size - 1, 1)
+        inner = max(size - radius, 0)
+        ends = [-1] * image.ndim
+        ends[dim] = size - inner
+        image = torch.cat((running.narrow(dim, size - inner, inner), last.expand(ends)), dim)
+        if size > radius + 1:
+            rest = size - radius - 1
+            image.narrow(dim, radius + 1, rest).sub_(running.narrow(dim, 0, rest))
     return image
 
 
 def window_mean(image: torch.Tensor, radius: int) -> torch.Tensor:
     """Mean over the part of each window that lies in the image."""
-    return window_sum(image, radius) / window_sum(torch.ones_like(image[:1, :1]), radius)
+    counts = []
+    for size in image.shape[-2:]:
+        at = torch.arange(size, device=image.device)
+        counts.append((at + radius).clamp(max=size - 1) - (at - radius).clamp(min=0) + 1)
+    return window_sum(image, radius).div_(counts[0][:, None] * counts[1])
 
 
 def guided_filter(guide: torch.Tensor, image: torch.Tensor, radius: int, eps: float) -> torch.Tensor:

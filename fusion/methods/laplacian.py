@@ -23,9 +23,15 @@ def pyramid_levels(height: int, width: int) -> int:
 
 def smooth(image: torch.Tensor) -> torch.Tensor:
     """Filter ``B x 1 x H x W`` (H, W >= 3) with the separable kernel, mirrored at the border."""
-    kernel = image.new_tensor(KERNEL)
-    image = F.conv2d(F.pad(image, (2, 2, 0, 0), mode="reflect"), kernel.view(1, 1, 1, 5))
-    return F.conv2d(F.pad(image, (0, 0, 2, 2), mode="reflect"), kernel.view(1, 1, 5, 1))
+    image = F.pad(image, (2, 2, 2, 2), mode="reflect")
+    # Sums of shifted images: on a CPU several times faster than a convolution of one channel.
+    for dim in (-2, -1):
+        size = image.shape[dim] - 4
+        total = image.narrow(dim, 0, size) * KERNEL[0]
+        for shift, weight in enumerate(KERNEL[1:], start=1):
+            total = total.add_(image.narrow(dim, shift, size), alpha=weight)
+        image = total
+    return image
 
 
 def reduce(image: torch.Tensor) -> torch.Tensor:
