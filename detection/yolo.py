@@ -1,6 +1,8 @@
-"""The one door to Ultralytics: import its classes from here and nowhere else, so that it is quiet before it starts."""
+"""The one door to Ultralytics: everything else imports its classes from here, so it is quiet before it starts."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from .environment import quiet_ultralytics
 
@@ -23,7 +25,8 @@ from ultralytics.data.dataset import YOLODataset  # noqa: E402
 from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
 from ultralytics.nn import modules as yolo_modules  # noqa: E402
 from ultralytics.nn.modules import Detect, v10Detect  # noqa: E402
-from ultralytics.nn.tasks import DetectionModel, guess_model_scale, yaml_model_load  # noqa: E402
+from ultralytics.nn.tasks import DetectionModel, guess_model_scale  # noqa: E402
+from ultralytics.utils import ROOT as _ROOT  # noqa: E402
 from ultralytics.utils import IterableSimpleNamespace  # noqa: E402
 from ultralytics.utils.nms import non_max_suppression  # noqa: E402
 from ultralytics.utils.ops import scale_boxes  # noqa: E402
@@ -47,8 +50,13 @@ __all__ = [
     "guess_model_scale",
     "non_max_suppression",
     "scale_boxes",
+    "ultralytics_models",
     "ultralytics_version",
     "v10Detect",
-    "yaml_model_load",
     "yolo_modules",
 ]
+
+
+def ultralytics_models() -> list[Path]:
+    """Return the model YAMLs that Ultralytics ships."""
+    return sorted((_ROOT / "cfg" / "models").rglob("*.yaml"))
