@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..datasets.errors import ConfigError
 
 Protocol = Literal["retrained", "frozen"]
+SHIPPED = "shipped"  # Stands for the small weights inside the package.
+FROZEN_WEIGHTS = "frozen_weights"
 
 
 class Section(BaseModel):
@@ -272,6 +274,12 @@ def _resolved(config: Config, base: Path, origin: str) -> Config:
         }
         return section.model_copy(update=paths)
 
+    detector = dict(config.detector)
+    for key in ("weights", FROZEN_WEIGHTS):
+        if detector.get(key) not in (None, SHIPPED):
+            detector[key] = str(absolute(Path(str(detector[key])), f"detector.{key}"))
+    if Path(base, str(detector.get("model", ""))).is_file():
+        detector["model"] = str(Path(base, str(detector["model"])).absolute())
     fusion = config.fusion.model_copy(
         update={
             "weights": absolute(config.fusion.weights, "fusion.weights"),
@@ -298,6 +306,7 @@ def _resolved(config: Config, base: Path, origin: str) -> Config:
             "dataset": dataset(config.dataset, "dataset"),
             "split": config.split.model_copy(update={"file": absolute(config.split.file, "split.file")}),
             "fusion": fusion,
+            "detector": detector,
             "sources": sources,
         }
     )

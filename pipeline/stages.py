@@ -100,6 +100,10 @@ def fuse_unit(
 
     pairs = [workload.pairs[stem] for stem in sorted(stems)]
     given = source.weights or (config.fusion.weights if source.spec in TRAINABLE else None)
+    if given is None and trained is None and source.spec in TRAINABLE:
+        from ..fusion.regionfuse.method import SHIPPED_WEIGHTS
+
+        given = SHIPPED_WEIGHTS
     params = {
         "method": fingerprint(source.spec, given),
         "images": workload.images_digest(pairs),
