@@ -209,7 +209,9 @@ def _fill(model: DetectionModel, state: dict[str, torch.Tensor], path: Path) -> 
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise CheckpointError(f"{path}: its tensors do not fit its architecture: {problems[0]}{more}")
     if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
-        raise CheckpointError(f"{path}: holds weights that are not finite; it comes from a training that diverged")
+        raise CheckpointError(
+            f"{path}: holds weights that are not finite; it comes from a training that diverged"
+        )
     model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})
 
 

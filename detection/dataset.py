@@ -71,7 +71,11 @@ class DetectionDataset(YOLODataset):
         hyper = IterableSimpleNamespace(deterministic=True)
         names = dict(enumerate(classes))
         super().__init__(
-            img_path="", imgsz=recipe.image_size, augment=True, hyp=hyper, data={"names": names, "channels": 3}
+            img_path="",
+            imgsz=recipe.image_size,
+            augment=True,
+            hyp=hyper,
+            data={"names": names, "channels": 3},
         )
         self.cache = "ram"  # Mosaic then draws from the whole split instead of from the images read last.
         self.plain = self._pipeline(mixing=False)
@@ -85,7 +89,9 @@ class DetectionDataset(YOLODataset):
 
     def get_labels(self) -> list[dict[str, Any]]:
         """Return the labels of all images in the form that Ultralytics expects."""
-        return [_label(pair, self.class_names, path) for pair, path in zip(self.pairs, self.paths, strict=True)]
+        return [
+            _label(pair, self.class_names, path) for pair, path in zip(self.pairs, self.paths, strict=True)
+        ]
 
     def build_transforms(self, hyp: IterableSimpleNamespace | None = None) -> Compose:  # noqa: ARG002
         """Return an empty pipeline: this class runs its own two, see :meth:`__getitem__`."""
@@ -103,7 +109,7 @@ class DetectionDataset(YOLODataset):
                 scale=recipe.scale,
                 shear=recipe.shear,
                 perspective=recipe.perspective,
-                size=(size, size),
+                size=self._canvas(),
             ),
         ]
         shape = Compose(first)
@@ -119,6 +125,16 @@ class DetectionDataset(YOLODataset):
         ]
         return Compose([shape, *mixes, *rest])
 
+    def _canvas(self) -> tuple[int, int]:
+        """Return (width, height) of the training images: multiples of 32."""
+        size = self.recipe.image_size
+        if self.recipe.canvas == "square":
+            return size, size
+        ratios = [size / max(pair.width, pair.height) for pair in self.pairs]
+        widest = max(pair.width * ratio for pair, ratio in zip(self.pairs, ratios, strict=True))
+        highest = max(pair.height * ratio for pair, ratio in zip(self.pairs, ratios, strict=True))
+        return 32 * int(np.ceil(widest / 32 - 1e-6)), 32 * int(np.ceil(highest / 32 - 1e-6))
+
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         """Return image ``key[1]`` augmented as in epoch ``key[0]``."""
         epoch, index = key
@@ -129,7 +145,10 @@ class DetectionDataset(YOLODataset):
         return (self.mixed if mixing else self.plain)(self.get_image_and_label(index))
 
     def load_image(
-        self, i: int, rect_mode: bool = True, resize_short: bool = False  # noqa: ARG002 - Ultralytics' hook
+        self,
+        i: int,
+        rect_mode: bool = True,
+        resize_short: bool = False,  # noqa: ARG002 - Ultralytics' hook
     ) -> tuple[np.ndarray, tuple[int, int], tuple[int, int]]:
         """Return image ``i``, its longer side scaled to the network's input.
 
@@ -223,7 +242,9 @@ def _label(pair: Pair, classes: Sequence[str], path: Path) -> dict[str, Any]:
         left, right = (min(max(x, 0.0), pair.width) for x in box.xyxy[0::2])
         top, bottom = (min(max(y, 0.0), pair.height) for y in box.xyxy[1::2])
         if right - left <= 0 or bottom - top <= 0:
-            logger.warning("%s: a box of class %s has no area inside the image and is left out", pair.stem, box.label)
+            logger.warning(
+                "%s: a box of class %s has no area inside the image and is left out", pair.stem, box.label
+            )
             continue
         centre = ((left + right) / 2 / pair.width, (top + bottom) / 2 / pair.height)
         row = (classes.index(box.label), *centre, (right - left) / pair.width, (bottom - top) / pair.height)

@@ -95,7 +95,16 @@ def _load(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path}: refused as unsafe or damaged ({reason})") from error
-    except (RuntimeError, ValueError, EOFError, OSError, KeyError, IndexError, TypeError, AssertionError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        EOFError,
+        OSError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AssertionError,
+    ) as error:
         raise CheckpointError(
             f"{path}: not a complete .pt checkpoint (truncated, or another kind of file); copy it again"
         ) from error
@@ -104,7 +113,9 @@ def _load(path: Path) -> Any:
 def _collect(module: Any, prefix: str, state: dict[str, torch.Tensor], path: Path, depth: int) -> None:
     """Gather parameters and persistent buffers the way ``state_dict`` names them."""
     if depth > _DEEPEST or not isinstance(module, Inert):
-        raise CheckpointError(f"{path}: its network is not a tree of layers; the file is damaged or malicious")
+        raise CheckpointError(
+            f"{path}: its network is not a tree of layers; the file is damaged or malicious"
+        )
     skipped = getattr(module, "_non_persistent_buffers_set", ())
     for kind in ("_parameters", "_buffers"):
         for name, tensor in (getattr(module, kind, None) or {}).items():

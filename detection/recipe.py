@@ -19,6 +19,7 @@ from ..datasets.errors import ConfigError
 Optimizer = Literal["SGD", "MuSGD", "Adam", "AdamW"]
 Schedule = Literal["linear", "cosine"]
 Select = Literal["last", "best_val"]
+Canvas = Literal["square", "fit"]
 
 _POSITIVE_INT = ("epochs", "image_size", "batch_size", "max_detections")
 _COUNTS = ("close_mosaic", "workers")
@@ -40,6 +41,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
     "select": get_args(Select),
+    "canvas": get_args(Canvas),
 }
 
 
@@ -57,6 +59,8 @@ class DetectorRecipe:
         weights: checkpoint to start from, ``.pt`` of Ultralytics or our ``.safetensors``; it brings its architecture.
         epochs: passes over the train split.
         image_size: longer side of the network's input in pixels; a multiple of 32.
+        canvas: shape of training images: the usual square, or just as high (or wide) as the scaled images are,
+            which saves a quarter of the time on 4:3 images.
         batch_size: images per optimizer step.
         optimizer: by name; never chosen automatically.
         learning_rate: at the end of the warm-up.
@@ -99,6 +103,7 @@ class DetectorRecipe:
     weights: Path | str | None = None
     epochs: int = 50
     image_size: int = 640
+    canvas: Canvas = "square"
     batch_size: int = 16
     optimizer: Optimizer = "SGD"
     learning_rate: float = 0.01
