@@ -1,0 +1,1 @@
+"""Training of fusion networks: one loop for all methods, a recipe per method."""

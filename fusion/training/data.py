@@ -1,0 +1,182 @@
+"""Pairs on disk -> batches of patches, in an order that depends on nothing but the seed and the epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ...datasets.augment import PairedAugmentation
+from ...datasets.errors import ConfigError, DataError
+from ...datasets.images import read_infrared, read_visible
+from ...datasets.records import Pair
+from ..chroma import luminance
+from .options import TrainingOptions
+from .recipe import Batch
+
+CACHE_BYTES = 2 * 1024**3
+
+# Epoch (from 0), position of the pair in the list, number of the draw within the epoch.
+Draw = tuple[int, int, int]
+# Visible H x W x 3 RGB and infrared H x W.
+Images = tuple[np.ndarray, np.ndarray]
+
+
+class DecodedPairs:
+    """Pairs as 8-bit arrays, kept in memory once decoded as long as they fit.
+
+    Decoding a PNG takes longer than a small network's step on a patch of it, and every epoch needs it again.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], limit: int = CACHE_BYTES) -> None:
+        self.pairs = tuple(pairs)
+        self.room = limit
+        self._kept: dict[int, Images] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Images:
+        """Return visible (``H x W x 3`` RGB) and infrared (``H x W``), uint8."""
+        if index in self._kept:
+            return self._kept[index]
+        pair = self.pairs[index]
+        images = _to_bytes(read_visible(pair.visible)), _to_bytes(read_infrared(pair.infrared))
+        if images[0].shape[:2] != images[1].shape:
+            raise DataError(
+                f"{pair.visible} is {images[0].shape[1]} x {images[0].shape[0]} but {pair.infrared} is "
+                f"{images[1].shape[1]} x {images[1].shape[0]}; a pair must be registered to one size"
+            )
+        size = images[0].nbytes + images[1].nbytes
+        if size <= self.room:
+            self.room -= size
+            self._kept[index] = images
+        return images
+
+    def batch(self, index: int, side: int | None = None) -> Batch:
+        """Return one pair as a batch of one, cropped about the centre to at most ``side`` x ``side``."""
+        visible, infrared = self[index]
+        height, width = infrared.shape
+        if side is not None:
+            top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+            visible, infrared = (image[top : top + side, left : left + side] for image in (visible, infrared))
+        return collate([(_to_floats(visible), _to_floats(infrared))])
+
+
+class Patches(Dataset[Images]):
+    """Random patches of decoded pairs; item (epoch, index, draw) is always the same patch."""
+
+    def __init__(self, decoded: DecodedPairs, patch: int, seed: int) -> None:
+        self.decoded = decoded
+        self.augment: Callable[..., tuple[np.ndarray, np.ndarray]] = PairedAugmentation(patch, seed)
+
+    def __len__(self) -> int:
+        return len(self.decoded)
+
+    def __getitem__(self, item: Draw) -> Images:
+        """Return visible ``P x P x 3`` and infrared ``P x P``, float32 in [0, 1]."""
+        epoch, index, draw = item
+        visible, infrared = self.decoded[index]
+        # Crops, flips and turns do not care about the type, and bytes are four times quicker to move about.
+        infrared, visible = self.augment(infrared, visible, epoch=epoch, index=draw)
+        return _to_floats(visible), _to_floats(infrared)
+
+
+class EpochOrder(Sampler[list[Draw]]):
+    """The batches of an epoch: shuffled passes over the pairs, cut into batches, one share per process.
+
+    The last batch is filled from the next pass, so that every batch has the same size; the union of the
+    shares is the same for any number of processes.
+    """
+
+    def __init__(self, pairs: int, options: TrainingOptions, rank: int = 0, size: int = 1) -> None:
+        if options.batch_size % size:
+            lower, upper = options.batch_size // size * size, -(-options.batch_size // size) * size
+            raise ConfigError(
+                f"batch_size {options.batch_size} cannot be shared evenly by {size} processes; "
+                f"use {f'{lower} or ' if lower else ''}{upper}"
+            )
+        self.pairs, self.seed, self.batch_size = pairs, options.seed, options.batch_size
+        self.steps = options.steps_per_epoch or -(-pairs // options.batch_size)
+        self.rank, self.size = rank, size
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        draws = epoch_draws(self.pairs, self.steps * self.batch_size, self.seed, self.epoch)
+        for start in range(0, len(draws), self.batch_size):
+            yield draws[start + self.rank : start + self.batch_size : self.size]
+
+
+def epoch_draws(pairs: int, count: int, seed: int, epoch: int) -> list[Draw]:
+    """Return ``count`` draws of ``pairs`` pairs: whole shuffled passes, the last one cut."""
+    draws: list[Draw] = []
+    for number in range(-(-count // pairs)):
+        order = np.random.default_rng([seed, epoch, number]).permutation(pairs)
+        draws.extend((epoch, int(index), int(index) + number * pairs) for index in order)
+    return draws[:count]
+
+
+def patch_loader(
+    decoded: DecodedPairs, order: EpochOrder, options: TrainingOptions, workers: int, pin: bool
+) -> DataLoader[Images]:
+    """Return the loader of one process; set ``order.epoch`` before each pass over it."""
+    if workers:  # every worker process keeps images of its own
+        decoded.room //= workers
+    return DataLoader(
+        Patches(decoded, options.patch, options.seed),
+        batch_sampler=order,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin,
+        persistent_workers=workers > 0,
+        worker_init_fn=_single_threaded if workers else None,
+    )
+
+
+def collate(items: Sequence[Images]) -> Batch:
+    """Stack visible ``H x W x 3`` RGB and infrared ``H x W``, float32 in [0, 1], into a batch."""
+    rgb = torch.from_numpy(np.stack([visible for visible, _ in items])).permute(0, 3, 1, 2).contiguous()
+    infrared = torch.from_numpy(np.stack([infrared for _, infrared in items]))[:, None]
+    return Batch(visible=luminance(rgb), infrared=infrared, rgb=rgb)
+
+
+def hash_pairs(pairs: Sequence[Pair]) -> tuple[str, list[str]]:
+    """Hash the training data, to recognise them again and to find training images among test images.
+
+    Returns:
+        SHA-256 over stems and file contents of all pairs, sorted by stem; and the first 16 hexadecimal digits
+        of the SHA-256 of every visible file, sorted.
+    """
+    rows, visible = [], []
+    for pair in sorted(pairs, key=lambda pair: pair.stem):
+        digests = []
+        for path in (pair.visible, pair.infrared):
+            try:
+                digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            except OSError as error:
+                raise DataError(f"{path}: cannot read the training image: {error.strerror}") from error
+        rows.append([pair.stem, *digests])
+        visible.append(digests[0][:16])
+    canonical = json.dumps(rows, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest(), sorted(visible)
+
+
+def _to_bytes(image: np.ndarray) -> np.ndarray:
+    return np.rint(image * 255).astype(np.uint8)
+
+
+def _to_floats(image: np.ndarray) -> np.ndarray:
+    return np.multiply(image, np.float32(1 / 255), dtype=np.float32)
+
+
+def _single_threaded(_worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)
