@@ -1,0 +1,1 @@
+"""Evaluation from stored predictions: files in, tables out, no model run."""

@@ -1,0 +1,46 @@
+"""Tables as files: the same table gives the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...datasets.storage import write_bytes, write_text
+
+_INTEGERS: Final = frozenset({"seed", "image_id", "object_id"})
+_FLOATS: Final = frozenset(
+    {"confidence", "iou", "x1", "y1", "x2", "y2", "px1", "py1", "px2", "py2", "area"},
+)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write ``table`` as UTF-8 CSV with six significant digits; ``nan`` stands for undefined.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    write_text(path, table.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n"))
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write the table of objects as Parquet, with column types that do not depend on its rows.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    schema = pa.schema([(name, _arrow_type(name)) for name in table.columns])
+    arrow = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+    buffer = pa.BufferOutputStream()
+    # Without pandas' own metadata, which names the versions and the index of the process that wrote it.
+    pq.write_table(arrow.replace_schema_metadata(None), buffer, compression="zstd")
+    write_bytes(path, buffer.getvalue().to_pybytes())
+
+
+def _arrow_type(name: str) -> pa.DataType:
+    if name in _INTEGERS:
+        return pa.int64()
+    return pa.float64() if name in _FLOATS else pa.string()
