@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from ..detection.recipe import DetectorRecipe
 from .config import FROZEN_WEIGHTS, SHIPPED, Config
@@ -21,7 +24,17 @@ def detector_recipe(config: Config) -> tuple[DetectorRecipe, Path | None]:
         section["weights"] = str(shipped_detector())
     if frozen == SHIPPED:
         frozen = shipped_detector()
-    return DetectorRecipe.from_dict(section), None if frozen is None else Path(frozen)
+    return recipe_from(section), None if frozen is None else Path(frozen)
+
+
+def recipe_from(section: Mapping[str, Any]) -> DetectorRecipe:
+    """Build a recipe from YAML values; YAML 1.1 reads ``1e-3`` (no point) as text, meant is the number."""
+    values = {key: _number(value) if isinstance(value, str) else value for key, value in section.items()}
+    return DetectorRecipe.from_dict(values)
+
+
+def _number(text: str) -> float | str:
+    return float(text) if re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", text) else text
 
 
 def shipped_detector() -> Path:

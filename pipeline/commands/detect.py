@@ -14,7 +14,7 @@ from ...datasets.errors import ConfigError, DataError
 from ...detection.recipe import DetectorRecipe
 from ..config import SHIPPED
 from ..console import Screen
-from ..detector_config import shipped_detector
+from ..detector_config import recipe_from, shipped_detector
 from ..run import shown_warnings
 from ..stages import EVALUATED
 from ..store import explained
@@ -35,7 +35,7 @@ def detect(
     """Predict on ``images``; with ``data`` and ``split`` train a detector on them first."""
     if not images.is_dir():
         raise DataError(f"--images {images}: not a folder; give the folder that holds the images")
-    recipe = DetectorRecipe.from_dict(
+    recipe = recipe_from(
         {**_values(overrides), **({"weights": _weights(weights)} if weights is not None else {})}
     )
     with shown_warnings(screen), explained(out):
