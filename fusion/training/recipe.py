@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -87,8 +87,8 @@ class Recipe(ABC):
             processes must know in advance.
     """
 
-    choices: Mapping[str, str] = {}
-    unused_parameters: bool = False
+    choices: ClassVar[Mapping[str, str]] = {}
+    unused_parameters: ClassVar[bool] = False
 
     def __init__(self, options: TrainingOptions) -> None:
         self.options = options

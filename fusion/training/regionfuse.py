@@ -1,0 +1,57 @@
+"""RegionFuse's recipe: L = L_int + lambda L_gra + mu L_load, the last in the first epochs only.
+
+Paper, section "Training": Adam, 1e-4, batch 8, patches of 128 x 128, 4 epochs of linear warm-up and 80 of cosine
+decay, lambda = mu = 5, L_load in the first 5 epochs, so that rare pixel distributions may keep an expert afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from ..regionfuse.config import CHOICES, preset
+from ..regionfuse.losses import RegionFuseLoss
+from ..regionfuse.model import RegionFuse
+from .options import TrainingOptions
+from .recipe import Batch, Recipe, full_precision
+
+
+class RegionFuseRecipe(Recipe):
+    """How RegionFuse is trained."""
+
+    choices: ClassVar[Mapping[str, str]] = CHOICES
+
+    def __init__(self, options: TrainingOptions) -> None:
+        super().__init__(options)
+        self.config = preset(options.preset)
+        if options.region is not None:
+            self.config = replace(self.config, region=options.region)
+        self.loss = RegionFuseLoss(options.lambda_gradient, options.mu_load, self.config.region)
+
+    def build(self) -> nn.Module:
+        """Return a fresh network of the preset."""
+        return RegionFuse(self.config)
+
+    def step(self, network: nn.Module, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """Return total, intensity and gradient loss, and the load loss while it is in force."""
+        load = None
+        # Without the noise of training there is no smooth load to balance.
+        if network.training and epoch < self.options.load_epochs:
+            fused, load = network(batch.visible, batch.infrared, with_load_loss=True)
+        else:
+            fused = network(batch.visible, batch.infrared)
+        with full_precision(fused.device):
+            terms = self.loss(fused.float(), batch.visible, batch.infrared, load)
+        return {name: term for name, term in terms.items() if name != "load" or load is not None}
+
+    def fused(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the fused luminance."""
+        fused: Tensor = network(batch.visible, batch.infrared)
+        return fused
+
+    def card(self) -> dict[str, Any]:
+        """Return the network's configuration, from which the weights can be loaded again."""
+        return {"config": self.config.to_dict()}
