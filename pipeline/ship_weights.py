@@ -1,0 +1,108 @@
+"""Makes the small checkpoints of the package: ``python -m regionfuse.pipeline.ship_weights --out DIR``.
+
+Both are trained on synthetic pairs of a seed that the demonstration does not use: RegionFuse ``tiny``, and
+the ``yolo-micro`` detector, which sees every scene once in visible and once in infrared, so that it favours
+neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from ..datasets.load import load_pairs
+from ..datasets.records import Pair, PairSet
+from ..datasets.synthetic.generate import generate
+from .commands.demo import SIZE
+from .console import Screen
+from .store import write_json
+
+SEED = 1000
+COMMAND = "python -m regionfuse.pipeline.ship_weights --out DIR"
+
+
+def main() -> None:
+    """Generate the pairs, train both networks, and write them with their cards."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="working folder; results in OUT/shipped")
+    parser.add_argument("--images", type=int, default=600, help="synthetic pairs to train on")
+    parser.add_argument("--fusion-epochs", type=int, default=10)
+    parser.add_argument("--detector-epochs", type=int, default=30)
+    parser.add_argument("--only", choices=("fusion", "detector"), help="make one of the two")
+    arguments = parser.parse_args()
+    screen = Screen()
+    with screen.task("synthetic pairs") as progress:
+        generate(arguments.out / "data", images=arguments.images, size=SIZE, seed=SEED, progress=progress)
+    pairs = load_pairs("m3fd", arguments.out / "data")
+    if arguments.only != "detector":
+        ship_fusion(pairs, arguments.fusion_epochs, arguments.out, screen)
+    if arguments.only != "fusion":
+        ship_detector(pairs, arguments.detector_epochs, arguments.out, screen)
+
+
+def ship_fusion(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
+    """Train RegionFuse ``tiny`` and write ``regionfuse-tiny.safetensors``, half precision."""
+    from ..fusion.training.options import TrainingOptions
+    from ..fusion.training.trainer import train
+    from ..fusion.weights import load_weights, save_tensors
+
+    options = TrainingOptions(
+        preset="tiny", epochs=epochs, warmup_epochs=1, batch_size=8, patch=96, learning_rate=1e-3
+    )
+    validation = list(pairs)[::50]
+    training = [pair for pair in pairs if pair not in validation]
+    with screen.task("train RegionFuse tiny") as progress:
+        result = train(
+            options, training, validation, out / "fusion", progress=progress, trained_on=("synthetic",)
+        )
+    tensors, card = load_weights(result.weights)
+    card = {**card, "command": COMMAND, "weights_license": "AGPL-3.0-or-later"}
+    path = out / "shipped" / "regionfuse-tiny.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_tensors({name: tensor.half() for name, tensor in tensors.items()}, path, card)
+
+
+def ship_detector(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
+    """Train ``yolo-micro`` on visible and infrared pictures and write ``yolo-micro.safetensors``."""
+    from ..detection.recipe import DetectorRecipe
+    from ..detection.train import train_detector
+
+    both = both_modalities(pairs)
+    files = {pair.stem: pair.visible for pair in both}
+    stems = [pair.stem for pair in both]
+    recipe = DetectorRecipe(
+        model="yolo-micro.yaml",
+        epochs=epochs,
+        image_size=320,
+        batch_size=16,
+        optimizer="AdamW",
+        learning_rate=0.003,
+        warmup_epochs=1.0,
+        close_mosaic=5,
+    )
+    with screen.task("train yolo-micro") as progress:
+        result = train_detector(
+            recipe, both, stems, [], files.__getitem__, out / "detector", seed=0, progress=progress
+        )
+    shipped = out / "shipped"
+    shipped.mkdir(parents=True, exist_ok=True)
+    for suffix in (".safetensors", ".json"):
+        (shipped / f"yolo-micro{suffix}").write_bytes(result.weights.with_suffix(suffix).read_bytes())
+    card = json.loads((shipped / "yolo-micro.json").read_text(encoding="utf-8"))
+    write_json(shipped / "yolo-micro.json", {**card, "command": COMMAND, "license": "AGPL-3.0-or-later"})
+
+
+def both_modalities(pairs: PairSet) -> PairSet:
+    """Return a set with every pair twice: ``<stem>v`` shows the visible picture, ``<stem>i`` the infrared."""
+    twice: list[Pair] = []
+    for pair in pairs:
+        twice.append(replace(pair, stem=f"{pair.stem}v"))
+        twice.append(replace(pair, stem=f"{pair.stem}i", visible=pair.infrared))
+    twice.sort(key=lambda pair: pair.stem)
+    return PairSet(pairs.name, pairs.root, tuple(twice), pairs.classes, pairs.synthetic)
+
+
+if __name__ == "__main__":
+    main()
