@@ -1,0 +1,225 @@
+"""Data sets on disk -> validated records."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+from .images import image_size
+from .labels import ImageLabels, class_names, clipped, is_degenerate, read_labels, unknown_class
+from .layout import Layout, require_folder, with_subsets
+from .pairing import complete_pairs, match
+from .readers import flir, folders, llvip, m3fd, msrs, roadscene, tno
+from .records import Box, Pair, PairSet
+
+_READERS = {
+    "m3fd": m3fd.find,
+    "llvip": llvip.find,
+    "flir": flir.find,
+    "msrs": msrs.find,
+    "roadscene": roadscene.find,
+    "tno": tno.find,
+    "folders": folders.find,
+}
+FORMATS: tuple[str, ...] = tuple(_READERS)
+CONDITIONS_FILE = "conditions.json"
+SYNTHETIC_FILE = "synthetic.json"
+
+_log = logging.getLogger(__name__)
+
+
+def find_layout(
+    format: str,
+    root: Path | str,
+    *,
+    infrared: Path | str | None = None,
+    visible: Path | str | None = None,
+    annotations: Path | str | None = None,
+) -> Layout:
+    """Locate the folders of a data set without reading any file; arguments as in :func:`load_pairs`.
+
+    Raises:
+        DataError: the format is unknown, or a folder is missing.
+    """
+    if format not in _READERS:
+        raise DataError(f"unknown data set format {format!r}; known: {', '.join(FORMATS)}")
+    root = Path(root)
+    if infrared is None or visible is None:
+        require_folder(root)
+    given = (None if path is None else Path(path) for path in (infrared, visible, annotations))
+    return _READERS[format](root, *given)
+
+
+def load_pairs(
+    format: str,
+    root: Path | str,
+    *,
+    infrared: Path | str | None = None,
+    visible: Path | str | None = None,
+    annotations: Path | str | None = None,
+    classes: Sequence[str] | None = None,
+) -> PairSet:
+    """Read a data set: match the halves of the pairs, check their sizes, read the labels.
+
+    Only image headers are read. Images whose other half is missing are left out with a warning; boxes are cut
+    to the image, and dropped when nothing is left of them. :func:`~regionfuse.datasets.doctor.examine` lists
+    every such case.
+
+    Args:
+        format: one of :data:`FORMATS`.
+        root: folder of the data set.
+        infrared: folder of the infrared images; default: found below ``root`` by its name.
+        visible: folder of the visible images; default as above.
+        annotations: folder of VOC XML files, or a COCO JSON file; default as above, none is allowed.
+        classes: class names in the wanted order; default: the format's own, else those in the labels.
+
+    Raises:
+        DataError: a folder is missing, no pair is complete, two halves differ in size, a file is unreadable,
+            or a label names an unknown class.
+    """
+    layout = find_layout(format, root, infrared=infrared, visible=visible, annotations=annotations)
+    return _assemble(layout, classes)
+
+
+def pair_folders(infrared_dir: Path | str, visible_dir: Path | str) -> PairSet:
+    """Read two folders of registered images as unlabelled pairs.
+
+    Raises:
+        DataError: see :func:`load_pairs`.
+    """
+    for folder in (Path(infrared_dir), Path(visible_dir)):
+        require_folder(folder)
+    root = Path(visible_dir).parent
+    layout = Layout("folders", root, with_subsets(Path(infrared_dir)), with_subsets(Path(visible_dir)))
+    return _assemble(layout, None)
+
+
+def detect_format(root: Path | str) -> str:
+    """Guess the format of a data set from its folders, file names and labels; ``folders`` when nothing tells.
+
+    Raises:
+        DataError: no infrared and visible folders are found.
+    """
+    root = Path(root)
+    if any(child.name.casefold().startswith("flir") for child in root.glob("JPEGImages/*_RGB.*")):
+        return "flir"
+    layout = find_layout("folders", root)
+    matching = match(layout)
+    if any(folder.name.casefold().startswith("crop") for folder in layout.infrared + layout.visible):
+        return "roadscene"
+    names = [files[0].stem for files in matching.pairs.values()]
+    if any(name.endswith(flir.INFRARED_ENDING) for name in names):
+        return "flir"
+    for _, labels in read_labels(layout, matching.pairs):
+        found = {box.label for box in labels.boxes}
+        if found:
+            return (
+                "m3fd" if found & set(m3fd.CLASSES) else "llvip" if found <= set(llvip.CLASSES) else "folders"
+            )
+    if names and all(re.fullmatch(r"\d{5}[DN]", name) for name in names):
+        return "msrs"
+    return next(
+        (name for name in ("m3fd", "llvip", "tno") if name in root.resolve().name.casefold()), "folders"
+    )
+
+
+def read_conditions(root: Path) -> dict[str, tuple[str | None, tuple[str, ...]]]:
+    """Return stem -> (scene, tags) from ``conditions.json`` in ``root``; empty when there is no such file.
+
+    Raises:
+        DataError: the file does not hold ``{stem: {"scene": text, "tags": [text, ...]}}``.
+    """
+    path = root / CONDITIONS_FILE
+    content = _json_object(path) if path.is_file() else {}
+    conditions = {}
+    for stem, entry in content.items():
+        scene, tags = (entry.get("scene"), entry.get("tags") or []) if isinstance(entry, dict) else (0, [])
+        texts = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+        if not (scene is None or isinstance(scene, str)) or not texts:
+            raise DataError(
+                f'{path}: {stem!r}: expected {{"scene": text, "tags": [text, ...]}}, found {entry!r}'
+            )
+        conditions[stem] = (scene, tuple(tags))
+    return conditions
+
+
+def _assemble(layout: Layout, classes: Iterable[str] | None) -> PairSet:
+    matching = match(layout)
+    files = complete_pairs(layout, matching)
+    halves = matching.only_infrared + matching.only_visible
+    if halves:
+        _log.warning(
+            "%s: %d image(s) without their other half are left out, first %s",
+            layout.root,
+            len(halves),
+            halves[0],
+        )
+    sizes = _sizes(files)
+    labels = dict(read_labels(layout, files))
+    names = class_names(layout, labels.values(), classes)
+    conditions = read_conditions(layout.root)
+    _warn_about_sizes(layout, labels, sizes)
+    pairs, lost = [], 0
+    for stem, (infrared, visible) in files.items():
+        width, height = sizes[stem]
+        known = labels.get(stem)
+        boxes = _valid_boxes(known, names, width, height) if known else ()
+        lost += len(known.boxes) - len(boxes) if known else 0
+        scene, tags = conditions.get(stem, (None, ()))
+        source = known.source if known else None
+        pairs.append(Pair(stem, infrared, visible, width, height, boxes, source, tags, scene))
+    if lost:
+        _log.warning("%s: %d box(es) without area inside their image are left out", layout.root, lost)
+    synthetic = (layout.root / SYNTHETIC_FILE).is_file()
+    name = "synthetic" if synthetic else layout.format
+    return PairSet(name, layout.root, tuple(pairs), names, synthetic)
+
+
+def _sizes(files: dict[str, tuple[Path, Path]]) -> dict[str, tuple[int, int]]:
+    """Return stem -> (width, height), read by several threads because network disks answer slowly."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = list(pool.map(lambda pair: (image_size(pair[0]), image_size(pair[1])), files.values()))
+    for (infrared, visible), (first, second) in zip(files.values(), found, strict=True):
+        if first != second:
+            raise DataError(
+                f"{infrared} is {first[0]} x {first[1]} but {visible} is {second[0]} x {second[1]}; "
+                "both halves of a pair must be registered to one size"
+            )
+    return {stem: first for stem, (first, _) in zip(files, found, strict=True)}
+
+
+def _valid_boxes(labels: ImageLabels, classes: tuple[str, ...], width: int, height: int) -> tuple[Box, ...]:
+    for box in labels.boxes:
+        if box.label not in classes:
+            raise DataError(f"{labels.source}: {unknown_class(box.label, classes)}")
+    cut = (clipped(box, width, height) for box in labels.boxes)
+    return tuple(box for box in cut if not is_degenerate(box))
+
+
+def _warn_about_sizes(
+    layout: Layout, labels: dict[str, ImageLabels], sizes: dict[str, tuple[int, int]]
+) -> None:
+    wrong = [stem for stem, each in labels.items() if each.size not in (None, sizes[stem])]
+    if wrong:
+        _log.warning(
+            "%s: %d label file(s) claim another size than their image, first %s; the image is believed",
+            layout.root,
+            len(wrong),
+            labels[wrong[0]].source,
+        )
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content

@@ -1,0 +1,1 @@
+"""One module per data set: how to recognise it and where its parts lie."""
