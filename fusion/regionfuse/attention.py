@@ -1,0 +1,162 @@
+"""Masked attention experts of MoRA, in three forms that share one signature.
+
+All take a batch of G independent groups of n region tokens of length D:
+
+- ``q``, ``k``, ``v``: ``G x n x D``, ``q`` already divided by alpha;
+- ``responsibilities``: float ``G x n x E``;
+- ``chosen``: bool ``G x n x E``, the experts each token keeps;
+
+and return ``G x n x D``. :func:`mora_packed` is what the network runs; :func:`mora_dense` says the same in four lines
+and is the reference that a test compares it with; :func:`mora_literal` is the paper's formula to the letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+PACKED_ELEMENTS = 1 << 24
+"""Most elements of q that one packed batch gathers at inference (64 MiB in single precision)."""
+
+LEAST_FILL = 0.85
+"""Blocks share a batch when the shorter ones fill at least this much of it; the rest is padding."""
+
+
+def mora_dense(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    responsibilities: torch.Tensor,
+    chosen: torch.Tensor,
+) -> torch.Tensor:
+    """Attention experts over all tokens with a mask: ``sum_e S(e) softmax_masked(q k^T) v``.
+
+    The scores are computed once and masked per expert. A token outside expert e gets nothing from it.
+    """
+    scores = q @ k.transpose(-1, -2)
+    total = torch.zeros_like(v)
+    for expert in range(chosen.shape[-1]):
+        member = chosen[..., expert]
+        mask = member[:, :, None] & member[:, None, :]  # m^e_ij = 1: i and j both chose e
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+        # rows of tokens that did not choose e are empty: softmax of -inf only
+        weights = weights.masked_fill(~member[:, :, None], 0.0)
+        total = total + responsibilities[..., expert, None].to(v.dtype) * (weights.to(v.dtype) @ v)
+    return total
+
+
+def mora_literal(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    responsibilities: torch.Tensor,
+    chosen: torch.Tensor,
+) -> torch.Tensor:
+    """The formula as printed: ``ATTN_e = Softmax(M_e * Q K^T / alpha) V``, with a product before the softmax.
+
+    A masked pair has score 0 and so still the weight exp(0) = 1: unchosen tokens take part, and a token outside the
+    expert receives the plain mean of all values. Kept for comparison.
+    """
+    scores = q @ k.transpose(-1, -2)
+    total = torch.zeros_like(v)
+    for expert in range(chosen.shape[-1]):
+        member = chosen[..., expert].to(scores.dtype)
+        weights = (scores * member[:, :, None] * member[:, None, :]).softmax(dim=-1)
+        total = total + responsibilities[..., expert, None].to(v.dtype) * (weights.to(v.dtype) @ v)
+    return total
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Blocks (a group and an expert) of about equal length that are computed together."""
+
+    groups: list[int]
+    experts: list[int]
+    length: int
+    ragged: bool
+
+
+def mora_packed(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    responsibilities: torch.Tensor,
+    chosen: torch.Tensor,
+) -> torch.Tensor:
+    """The same as :func:`mora_dense`, with only the tokens that meet.
+
+    After sorting by expert the mask is block-diagonal: each (group, expert) pair is a block of the tokens that chose
+    the expert. Blocks are gathered into batches of about equal length and go through
+    ``scaled_dot_product_attention``, which keeps no score matrix.
+    """
+    groups, tokens, length = q.shape
+    counts = chosen.sum(dim=1)  # G x E
+    # chosen tokens first, in order, for every group and expert
+    order = chosen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    q, k, v = (x.reshape(groups * tokens, length) for x in (q, k, v))
+    total = torch.zeros_like(v)
+    limit = None if torch.is_grad_enabled() else max(1, PACKED_ELEMENTS // length)
+    for batch in _plan(counts.tolist(), limit):
+        group = torch.tensor(batch.groups, device=q.device)
+        expert = torch.tensor(batch.experts, device=q.device)
+        index = order[group, : batch.length, expert]  # blocks x length
+        rows = (index + group[:, None] * tokens).flatten()
+        blocks = (len(batch.groups), 1, batch.length, length)
+        mask = None
+        weights = responsibilities[group[:, None], index, expert[:, None]]  # blocks x length
+        if batch.ragged:
+            inside = torch.arange(batch.length, device=q.device) < counts[group, expert][:, None]
+            mask = inside[:, None, None, :]
+            weights = weights * inside
+        mixed = F.scaled_dot_product_attention(
+            q[rows].view(blocks), k[rows].view(blocks), v[rows].view(blocks), attn_mask=mask, scale=1.0
+        )
+        weighted = mixed.view(-1, length) * weights.reshape(-1, 1).to(mixed.dtype)
+        total = total.index_add(0, rows, weighted.to(total.dtype)) if total.requires_grad else total.index_add_(
+            0, rows, weighted.to(total.dtype)
+        )
+    return total.view(groups, tokens, length)
+
+
+def _plan(counts: list[list[int]], limit: int | None) -> list[_Batch]:
+    """Put the blocks into batches of about equal length, longest first.
+
+    Args:
+        counts: chosen tokens of every group and expert.
+        limit: most tokens of a batch, or None.
+    """
+    blocks = [
+        (count, group, expert)
+        for group, row in enumerate(counts)
+        for expert, count in enumerate(row)
+        if count
+    ]
+    blocks.sort(key=lambda block: (-block[0], block[1], block[2]))
+    batches: list[_Batch] = []
+    start = 0
+    while start < len(blocks):
+        longest = blocks[start][0]
+        stop = start + 1
+        while (
+            stop < len(blocks)
+            and blocks[stop][0] >= LEAST_FILL * longest
+            and (limit is None or (stop + 1 - start) * longest <= limit)
+        ):
+            stop += 1
+        part = blocks[start:stop]
+        ragged = part[-1][0] != longest
+        batches.append(_Batch([b[1] for b in part], [b[2] for b in part], longest, ragged))
+        start = stop
+    return batches
+
+
+def masked_products(counts: list[list[int]], length: int) -> int:
+    """Multiply-accumulates of the two products over the chosen tokens alone, without padding.
+
+    Args:
+        counts: chosen tokens of every group and expert.
+        length: token length D.
+    """
+    return sum(2 * count * count * length for row in counts for count in row)

@@ -1,0 +1,72 @@
+"""RegionFormer block and one stage of the region-aware dynamic fusion."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .config import RegionFuseConfig
+from .mora import MixtureOfRegionAttention
+from .rfcm import RegionFeatureCompression
+from .router import Routing
+from .xrestormer import ChannelNorm
+
+
+class RegionFormerBlock(nn.Module):
+    """``x + MoRA(Norm(x))``, then ``x + MLP(Norm(x))``."""
+
+    def __init__(self, config: RegionFuseConfig, stage: int) -> None:
+        super().__init__()
+        width = 2 * config.width
+        hidden = int(width * config.mlp_expansion)
+        self.attention_norm = ChannelNorm(width)
+        self.attention = MixtureOfRegionAttention(
+            width,
+            config.heads,
+            config.region,
+            config.region_sizes[stage],
+            config.reach_regions,
+            config.experts,
+            config.top_k,
+            config.router_hidden,
+        )
+        self.mlp_norm = ChannelNorm(width)
+        self.mlp = nn.Sequential(nn.Conv2d(width, hidden, 1), nn.GELU(), nn.Conv2d(hidden, width, 1))
+
+    def forward(
+        self, x: torch.Tensor, with_load_loss: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Routing]:
+        """``B x 2C x H x W`` to the same shape; the load loss or None; the routing."""
+        mixed, load_loss, routing = self.attention(self.attention_norm(x), with_load_loss)
+        x = x + mixed
+        return x + self.mlp(self.mlp_norm(x)), load_loss, routing
+
+
+class FusionStage(nn.Module):
+    """``Fuse([F_v + F, F_r + F])``: concatenation, RegionFormer block, RFCM back to C channels."""
+
+    def __init__(self, config: RegionFuseConfig, stage: int) -> None:
+        super().__init__()
+        self.former = RegionFormerBlock(config, stage)
+        self.compression = RegionFeatureCompression(
+            2 * config.width, config.width, config.region, config.region_sizes[stage]
+        )
+
+    def forward(
+        self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor | None, with_load_loss: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Routing]:
+        """One stage.
+
+        Args:
+            visible: features of the visible image, ``B x C x H x W``.
+            infrared: features of the infrared image, same shape.
+            fused: result of the stage before, same shape; None in the first stage.
+            with_load_loss: also return the load loss.
+
+        Returns:
+            Fused features, same shape; the load loss or None; the routing.
+        """
+        if fused is not None:
+            visible, infrared = visible + fused, infrared + fused
+        x, load_loss, routing = self.former(torch.cat([visible, infrared], dim=1), with_load_loss)
+        return self.compression(x), load_loss, routing

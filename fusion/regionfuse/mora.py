@@ -1,0 +1,112 @@
+"""MoRA, the mixture of region attention.
+
+What the paper says: ``ATTN_e = Softmax(M_e * Q K^T / alpha) V`` with ``m^e_ij = 1`` when tokens i and j both chose
+expert e, else 0, and output ``sum_e S(e) * ATTN_e``. Read literally the mask multiplies the scores before the softmax,
+so that a masked pair keeps the weight ``exp(0) = 1``. What we do: the softmax runs over the pairs with ``m = 1`` only,
+which is what "masked attention" says and what makes the mask block-structured. See :mod:`.attention` for the forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+from .attention import mora_dense, mora_literal, mora_packed
+from .regions import RegionGrid
+from .router import Router, Routing
+
+Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+FORMS: dict[str, Form] = {"packed": mora_packed, "dense": mora_dense, "literal": mora_literal}
+
+
+class MixtureOfRegionAttention(nn.Module):
+    """Attention among region tokens that chose the same expert.
+
+    Every channel's R x R region is one token of length R^2. Tokens attend to each other within one image, one group of
+    channels (``heads``) and one tile of regions (``reach`` regions a side at most).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        region: int,
+        size: int,
+        reach: int,
+        experts: int,
+        top_k: int,
+        router_hidden: int,
+    ) -> None:
+        super().__init__()
+        self.heads, self.region, self.size, self.reach = heads, region, size, reach
+        self.qkv = nn.Conv2d(width, 3 * width, 1, bias=False)
+        self.depthwise = nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width, bias=False)
+        self.router = Router(size * size, router_hidden, experts, top_k)
+        self.log_alpha = nn.Parameter(torch.zeros(heads))
+        self.project = nn.Conv2d(width, width, 1, bias=False)
+        self.form = "packed"
+
+    def forward(
+        self, x: torch.Tensor, with_load_loss: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Routing]:
+        """Mix the regions of ``B x C x H x W``.
+
+        Returns:
+            The mixed features, same shape; the load loss or None; the routing.
+        """
+        grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
+        routing, load_loss = self.router(grid.split(x).flatten(-2), with_load_loss)
+        q, k, v = self.depthwise(self.qkv(x)).chunk(3, dim=1)
+        alpha = self.size * self.log_alpha.exp()
+        per_channel = alpha.repeat_interleave(x.shape[1] // self.heads)
+        q = q / per_channel[:, None, None].to(q.dtype)
+        mixed = self._attend(grid.split(q), grid.split(k), grid.split(v), routing)
+        return self.project(grid.merge(mixed)), load_loss, routing
+
+    def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
+        """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""
+        form = FORMS[self.form]
+        rows, columns = q.shape[2:4]
+        bands = []
+        for top, bottom, tall in _tiles(rows, self.reach):
+            strips = []
+            for left, right, wide in _tiles(columns, self.reach):
+                area = (slice(None), slice(None), slice(top, bottom), slice(left, right))
+                tokens = [_to_groups(x[area].flatten(-2), self.heads, tall, wide) for x in (q, k, v)]
+                scores = _to_groups(routing.responsibilities[area], self.heads, tall, wide)
+                chosen = _to_groups(routing.chosen[area], self.heads, tall, wide)
+                mixed = form(*tokens, scores, chosen)
+                strips.append(_from_groups(mixed, q[area].shape[:4], self.heads, tall, wide))
+            bands.append(torch.cat(strips, dim=3) if len(strips) > 1 else strips[0])
+        mixed = torch.cat(bands, dim=2) if len(bands) > 1 else bands[0]
+        return mixed.unflatten(-1, (self.size, self.size))
+
+
+def _tiles(count: int, reach: int) -> Iterator[tuple[int, int, int]]:
+    """Cut ``count`` regions into the fewest tiles of at most ``reach``, as equal as can be.
+
+    Yields:
+        Start, stop and tile side of one or two runs of equal tiles.
+    """
+    tiles = -(-count // reach)
+    side, longer = divmod(count, tiles)
+    if longer:
+        yield 0, longer * (side + 1), side + 1
+    if longer < tiles:
+        yield longer * (side + 1), count, side
+
+
+def _to_groups(x: torch.Tensor, heads: int, tall: int, wide: int) -> torch.Tensor:
+    """``B x C x rows x columns x D`` to groups ``(B heads tiles) x (C/heads tall wide) x D``."""
+    batch, width, rows, columns, length = x.shape
+    x = x.reshape(batch, heads, width // heads, rows // tall, tall, columns // wide, wide, length)
+    return x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(-1, width // heads * tall * wide, length)
+
+
+def _from_groups(x: torch.Tensor, shape: torch.Size, heads: int, tall: int, wide: int) -> torch.Tensor:
+    """Inverse of :func:`_to_groups`; ``shape`` is ``B, C, rows, columns``."""
+    batch, width, rows, columns = shape
+    x = x.reshape(batch, heads, rows // tall, columns // wide, width // heads, tall, wide, -1)
+    return x.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(batch, width, rows, columns, -1)
