@@ -1,0 +1,1 @@
+"""Procedural infrared-visible road scenes in M3FD's format: shows that the pipeline works, not how good a method is."""
