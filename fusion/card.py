@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 ColorPolicy = Literal["luminance", "rgb"]
 Kind = Literal["control", "trivial", "classical", "learned", "external"]
@@ -42,6 +43,21 @@ class MethodCard:
     trained_on: tuple[str, ...] = ()
     weights_sha256: str = ""
     notes: str = ""
+
+    def problems(self) -> list[str]:
+        """Return what the harness cannot work with, one phrase each; empty for a sound card."""
+        found = []
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
+            found.append(f"name {self.name!r} must be lower case letters, digits, - and _")
+        if not self.title:
+            found.append("title is empty")
+        if self.kind not in get_args(Kind):
+            found.append(f"kind {self.kind!r} is not one of {', '.join(get_args(Kind))}")
+        if self.color not in get_args(ColorPolicy):
+            found.append(f"color {self.color!r} is not one of {', '.join(get_args(ColorPolicy))}")
+        if not isinstance(self.stride, int) or self.stride < 1:
+            found.append(f"stride {self.stride!r} is not a whole number from 1 on")
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON-serialisable values."""

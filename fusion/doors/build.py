@@ -67,4 +67,6 @@ def build(
             f"{where}: expected a MethodCard in the attribute 'card', found {type(card).__name__}; "
             "write card = MethodCard(name=..., title=..., kind='external')"
         )
+    if card.problems():
+        raise MethodError(f"{where}: the card is wrong: {'; '.join(card.problems())}")
     return method

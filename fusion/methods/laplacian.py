@@ -11,6 +11,9 @@ from ..contract import FusionMethod
 # Burt and Adelson (1983), section II, with a = 3/8: the binomial generating kernel.
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 COARSEST = 8
+# Magnitudes closer than this tie. Coefficients of 8-bit images tie often (finest scale: steps of 1.5e-5), and
+# rounding, which differs between machines, must not decide.
+TIE = 1e-6
 
 
 def pyramid_levels(height: int, width: int) -> int:
@@ -89,7 +92,7 @@ class Laplacian(FusionMethod):
         *warm_details, warm_base = decompose(infrared, levels)
         *seen_details, seen_base = decompose(visible, levels)
         fused = [
-            torch.where(warm.abs() > seen.abs(), warm, seen)
+            torch.where(warm.abs() > seen.abs() + TIE, warm, seen)
             for warm, seen in zip(warm_details, seen_details, strict=True)
         ]
         return reconstruct([*fused, 0.5 * (warm_base + seen_base)])
