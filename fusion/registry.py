@@ -172,6 +172,20 @@ def describe(
     return record
 
 
+def describe_all() -> list[dict[str, Any]]:
+    """Return :func:`describe` of every built-in and installed method.
+
+    An installed method that cannot be made is left out with a warning: a listing must not die of it.
+    """
+    records = []
+    for name in names():
+        try:
+            records.append(describe(name))
+        except MethodError as error:
+            log.warning("%s", error)
+    return records
+
+
 def fingerprint(spec: str, weights: Path | None = None, options: Mapping[str, Any] | None = None) -> str:
     """Return a hash of everything that defines a method's output, without running it.
 

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -83,7 +84,8 @@ def _run(path: Path) -> ModuleType:
         text = " ".join(str(error).split())
         raise MethodError(f"{path}: does not import: {type(error).__name__}: {text}") from error
     finally:
-        sys.path.remove(str(path.parent))
+        with suppress(ValueError):  # the file may have put sys.path in order itself
+            sys.path.remove(str(path.parent))
         for other in set(sys.modules) - before - {name}:
             file = getattr(sys.modules[other], "__file__", None)
             if file and _is_neighbour(Path(file), path.parent):
