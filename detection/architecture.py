@@ -1,7 +1,7 @@
 """From a model YAML to a network, without running anything that the YAML could smuggle in.
 
-Ultralytics evaluates the entry ``activation`` of a model YAML as Python and calls whatever name stands in a layer's
-third column. A YAML also travels inside every checkpoint, so it is checked here before it is built.
+Ultralytics evaluates the entry ``activation`` of a model YAML as Python and calls whatever name stands in a
+layer's third column. A YAML also travels inside every checkpoint, so it is checked here before it is built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Detector weights in and out: safetensors of our own, ``.pt`` files of Ultralytics, and classes matched by name."""
+"""Detector weights in and out: our safetensors, the ``.pt`` of Ultralytics, and classes matched by name."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class DetectorInfo:
     Attributes:
         source: file or architecture it was made from.
         classes_found: class names in the file; empty from scratch.
-        head: what happened to the classification outputs: from scratch; kept; reordered (same class names, another
-            order); or new (other class names, so they start from the seed).
+        head: what happened to the classification outputs: from scratch; kept; reordered (same class names,
+            another order); or new (other class names, so they start from the seed).
         parameters: number of trainable parameters.
         sha256: of the file; empty from scratch.
     """
@@ -61,7 +61,8 @@ def load_detector(
 ) -> tuple[DetectionModel, DetectorInfo]:
     """Make a detector for ``classes``, from a checkpoint or from scratch.
 
-    The outputs of a checkpoint are matched by class *name* (upper and lower case alike). Same names in another
+    The outputs of a checkpoint are matched by class *name* (upper and lower case alike). Same names in
+    another
     order: the rows are reordered. Other names: the classification outputs start anew from ``seed``, and a
     warning says so; nothing is copied for the names that happen to agree.
 
@@ -102,8 +103,8 @@ def read_detector(path: Path) -> tuple[DetectionModel, tuple[str, ...]]:
     """
     if not path.is_file():
         raise DetectorError(
-            f"detector weights {path} are not here, and nothing is downloaded unasked; give the path of a file, "
-            "or a model YAML such as yolov8n.yaml to train from scratch"
+            f"detector weights {path} are not here, and nothing is downloaded unasked; give the path "
+            "of a file, or a model YAML such as yolov8n.yaml to train from scratch"
         )
     if path.suffix == ".safetensors":
         return _read_own(path)
@@ -129,7 +130,7 @@ def save_detector(
     dtype: torch.dtype = torch.float16,
     card: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a detector as safetensors, with its architecture and classes in the header, and a JSON card beside it.
+    """Write a detector as safetensors, architecture and classes in its header, and a JSON card beside it.
 
     Args:
         model: made by :func:`load_detector` or :func:`read_detector`.
@@ -223,7 +224,7 @@ def _match_classes(
     head: HeadOrigin
     if sorted(theirs) != sorted(ours):
         logger.warning(
-            "%s: its %d classes (%s) are not those of the data set (%s): the classification outputs start anew",
+            "%s: its %d classes (%s) are not those of the data set (%s): the class outputs start anew",
             path, len(found), _listed(found), _listed(classes),
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""Train images and boxes for the detector, straight from the pairs: no exported label files, so none can go stale.
+"""Train images and boxes for the detector, straight from the pairs: no label files, so none can go stale.
 
 Order of the images and their augmentation depend on (seed, epoch, image) alone: not on the number of worker
 processes, nor on what ran before. A training that goes on after an interruption sees the very same batches.
@@ -147,13 +147,14 @@ class DetectionDataset(YOLODataset):
     def load_image(
         self,
         i: int,
-        rect_mode: bool = True,
-        resize_short: bool = False,  # noqa: ARG002 - Ultralytics' hook
+        rect_mode: bool = True,  # noqa: ARG002 - Ultralytics' hook
+        resize_short: bool = False,  # noqa: ARG002
     ) -> tuple[np.ndarray, tuple[int, int], tuple[int, int]]:
         """Return image ``i``, its longer side scaled to the network's input.
 
         Returns:
-            uint8 ``H x W x 3`` in BGR, the order of Ultralytics' augmentation; original and scaled (height, width).
+            uint8 ``H x W x 3`` in BGR, the order of Ultralytics' augmentation; original and scaled (height,
+            width).
         """
         image = self._memory.get(i)
         image = self._read(i) if image is None else image
@@ -178,7 +179,7 @@ class DetectionDataset(YOLODataset):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, image) in an order that depends on seed and epoch alone; set :attr:`epoch` before use."""
+    """Yields (epoch, image) in an order that depends on seed and epoch alone; set :attr:`epoch` first."""
 
     def __init__(self, size: int, seed: int) -> None:
         self.size = size

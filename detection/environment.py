@@ -1,9 +1,9 @@
-"""Make Ultralytics a library like any other: no settings in the user's home, no reports, no downloads, no chatter.
+"""Make Ultralytics a library like any other: no files in the home, no reports, no downloads, no chatter.
 
 Ultralytics creates a settings file when it is imported, reports usage by default, downloads weights and fonts
-when it misses them, installs packages, prints to standard output and changes the number of threads. All of that is
-switched off here, before its first import. Nothing in this package imports it in any other way than through
-:mod:`regionfuse.detection.yolo`, which calls :func:`quiet_ultralytics` first.
+when it misses them, installs packages, prints to standard output and changes the number of threads. All of
+that is switched off here, before its first import. Nothing in this package imports it in any other way than
+through :mod:`regionfuse.detection.yolo`, which calls :func:`quiet_ultralytics` first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def quiet_ultralytics() -> None:
         atexit.register(_remove_own_folder, folder, os.getpid())
         with _environment({**_VARIABLES, "YOLO_CONFIG_DIR": folder}):
             threads = torch.get_num_threads()
-            import ultralytics.utils  # noqa: F401
+            import ultralytics.utils
             import ultralytics.utils.events  # noqa: F401
 
             torch.set_num_threads(threads)
@@ -78,8 +79,8 @@ def _silence() -> None:
 def plain_trainer() -> Iterator[None]:
     """While a trainer runs: no trackers, no reports, and no model downloaded to try mixed precision.
 
-    Also puts back what a trainer changes for the whole process: the number of threads, the determinism of torch and
-    the variables ``CUBLAS_WORKSPACE_CONFIG`` and ``PYTHONHASHSEED``.
+    Also puts back what a trainer changes for the whole process: the number of threads, the determinism of
+    torch and the variables ``CUBLAS_WORKSPACE_CONFIG`` and ``PYTHONHASHSEED``.
     """
     import torch
     import ultralytics.engine.trainer as yolo_trainer
@@ -90,8 +91,8 @@ def plain_trainer() -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     names = ("CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED")
     variables = {name: os.environ.get(name) for name in names}
-    yolo_trainer.check_amp = lambda model: True
-    callbacks.add_integration_callbacks = lambda instance: None
+    yolo_trainer.check_amp = _amp_works
+    callbacks.add_integration_callbacks = _no_trackers
     try:
         yield
     finally:
@@ -101,6 +102,14 @@ def plain_trainer() -> Iterator[None]:
         torch.backends.cudnn.deterministic = deterministic[1]
         for name, value in variables.items():
             _restore(name, value)
+
+
+def _amp_works(model: Any) -> bool:  # noqa: ARG001 - stands for Ultralytics' check
+    return True
+
+
+def _no_trackers(instance: Any) -> None:  # noqa: ARG001 - stands for Ultralytics' hook
+    return None
 
 
 @contextmanager

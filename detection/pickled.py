@@ -1,9 +1,9 @@
 """Read Ultralytics ``.pt`` checkpoints from strangers: tensors and plain values come out, no code runs.
 
 Such a file is a pickle of live network objects, and a pickle may call anything. It is read by ``torch.load``
-in its weights-only mode, in which every class the file names is replaced by :class:`Inert`, an object that keeps its
-attributes and does nothing. Not even the constructors of real layers are called: some of them evaluate strings or
-download files. The network is then rebuilt from its YAML and its tensors.
+in its weights-only mode, in which every class the file names is replaced by :class:`Inert`, an object that
+keeps its attributes and does nothing. Not even the constructors of real layers are called: some of them
+evaluate strings or download files. The network is then rebuilt from its YAML and its tensors.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def _load(path: Path) -> Any:
         refused = sorted(name for name in named if not name.startswith(_EXPECTED))
         if refused:
             raise CheckpointError(
-                f"{path}: refused, because loading it would call {refused[0]!r}; a detection checkpoint needs no such "
-                "thing, so the file is damaged, made by another program, or malicious"
+                f"{path}: refused, because loading it would call {refused[0]!r}; a detection checkpoint needs "
+                "no such thing, so the file is damaged, made by another program, or malicious"
             )
         with torch.serialization.safe_globals([(Inert, name) for name in named]):
             return torch.load(path, map_location="cpu", weights_only=True)

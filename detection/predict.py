@@ -37,16 +37,16 @@ def predict_images(
 ) -> Path:
     """Detect objects and write them as a COCO results list.
 
-    Classes of the detector are mapped to category ids by name; predictions of classes that have no category are
-    dropped, with a warning.
+    Classes of the detector are mapped to category ids by name; predictions of classes that have no category
+    are dropped, with a warning.
 
     Args:
         weights: ``.safetensors`` of ours or ``.pt`` of Ultralytics.
         image_of: image id and path of every image.
         categories: category id by class name.
         recipe: image size, thresholds, device.
-        out: JSON file, written in full or not at all: ``{image_id, category_id, bbox [left, top, width, height] in
-            pixels of the original image, score}``, sorted by image, falling score, category.
+        out: JSON file, written in full or not at all: ``{image_id, category_id, bbox [left, top, width,
+            height] in pixels of the original image, score}``, sorted by image, falling score, category.
         progress: called with (images done, images, message).
 
     Returns:
@@ -102,8 +102,8 @@ def detect(
         images: uint8 ``H x W x 3`` RGB, all of the same size.
 
     Returns:
-        For each image float64, shape (N, 6): left, top, right, bottom in pixels of the image, clipped to it; score;
-        output index of the class. Highest score first.
+        For each image float64, shape (N, 6): left, top, right, bottom in pixels of the image, clipped to it;
+        score; output index of the class. Highest score first.
     """
     stride = max(int(model.stride.max()), 32)
     letterbox = LetterBox((recipe.image_size, recipe.image_size), auto=True, stride=stride)
@@ -161,8 +161,8 @@ def _category_ids(names: Sequence[str], categories: Mapping[str, int], path: Pat
     unknown = [name for name, category in zip(names, ids, strict=True) if category is None]
     if len(unknown) == len(names):
         raise DetectorError(
-            f"{path}: its classes ({', '.join(names[:6])}) and those of the data set ({', '.join(categories)}) have "
-            "no name in common; give a detector trained on these classes"
+            f"{path}: its classes ({', '.join(names[:6])}) and those of the data set ({', '.join(categories)}) "
+            "have no name in common; give a detector trained on these classes"
         )
     if unknown:
         logger.warning(

@@ -1,9 +1,9 @@
 """How a detector is trained and run, pinned in full, so that every source gets the same treatment.
 
-Nothing is left to defaults of Ultralytics that may change between versions or depend on what is installed: the
-optimizer is named (its ``auto`` picks one by the number of iterations and ignores the learning rate), gradients are
-never accumulated over batches, and the augmentation is the list below and nothing else (with albumentations
-installed, Ultralytics adds blur, grey and CLAHE of its own).
+Nothing is left to defaults of Ultralytics that may change between versions or depend on what is installed:
+the optimizer is named (its ``auto`` picks one by the number of iterations and ignores the learning rate),
+gradients are never accumulated over batches, and the augmentation is the list below and nothing else (with
+albumentations installed, Ultralytics adds blur, grey and CLAHE of its own).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _FRACTIONS = (
     "translate",
     "fliplr",
 )
-_FRACTIONS += ("flipud", "hsv_h", "hsv_s", "hsv_v", "confidence", "nms_iou", "scale")
+_MORE_FRACTIONS = ("flipud", "hsv_h", "hsv_s", "hsv_v", "confidence", "nms_iou", "scale")
 _NOT_NEGATIVE = ("weight_decay", "warmup_epochs", "warmup_bias_lr", "degrees", "shear", "perspective")
-_NOT_NEGATIVE += ("box_gain", "class_gain", "distance_gain")
+_GAINS = ("box_gain", "class_gain", "distance_gain")
 _FLAGS = ("amp", "deterministic", "multi_label")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": get_args(Optimizer),
@@ -49,18 +49,19 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 class DetectorRecipe:
     """Everything that decides how a detector is trained and run, except data and seed.
 
-    The colour jitter ``hsv_s`` and ``hsv_h`` does nothing to a grey image and ``hsv_v`` acts on both, so a source in
-    colour is augmented more strongly than a grey one. That is how the field trains; set the three to 0 to compare
-    sources without it.
+    The colour jitter ``hsv_s`` and ``hsv_h`` does nothing to a grey image and ``hsv_v`` acts on both, so a
+    source in colour is augmented more strongly than a grey one. That is how the field trains; set the three
+    to 0 to compare sources without it.
 
     Attributes:
         model: architecture to train from scratch: a model YAML of Ultralytics by name (``yolov8n.yaml``), one
             of ours (``yolo-micro.yaml``), or a path. Not used when ``weights`` is given.
-        weights: checkpoint to start from, ``.pt`` of Ultralytics or our ``.safetensors``; it brings its architecture.
+        weights: checkpoint to start from, ``.pt`` of Ultralytics or our ``.safetensors``; it brings its
+            architecture.
         epochs: passes over the train split.
         image_size: longer side of the network's input in pixels; a multiple of 32.
-        canvas: shape of training images: the usual square, or just as high (or wide) as the scaled images are,
-            which saves a quarter of the time on 4:3 images.
+        canvas: shape of training images: the usual square, or just as high (or wide) as the scaled images
+            are, which saves a quarter of the time on 4:3 images.
         batch_size: images per optimizer step.
         optimizer: by name; never chosen automatically.
         learning_rate: at the end of the warm-up.
@@ -151,9 +152,9 @@ class DetectorRecipe:
             self._require(name, _is_int(self, name, 1), "a whole number of at least 1")
         for name in _COUNTS:
             self._require(name, _is_int(self, name, 0), "a whole number of at least 0")
-        for name in _FRACTIONS:
+        for name in _FRACTIONS + _MORE_FRACTIONS:
             self._require(name, _is_number(self, name, 0, 1), "a number from 0 to 1")
-        for name in _NOT_NEGATIVE:
+        for name in _NOT_NEGATIVE + _GAINS:
             self._require(name, _is_number(self, name, 0, float("inf")), "a number of at least 0")
         for name in _FLAGS:
             self._require(name, isinstance(getattr(self, name), bool), "true or false")

@@ -1,4 +1,4 @@
-"""The state of a training between two epochs, in one safetensors file: tensors, and plain values in its header."""
+"""The state of a training between two epochs: one safetensors file, plain values in its header."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TrainingState:
 
     Attributes:
         epochs: number of finished epochs.
-        tensors: groups of tensors by group name: ``model``, ``average``, ``optimizer`` and, when the best epoch on val is
-            kept, ``best``; full precision.
+        tensors: groups of tensors by group name: ``model``, ``average``, ``optimizer`` and, when the best
+            epoch on val is kept, ``best``; full precision.
         values: plain JSON values: counters, gradient scaler, log rows, best score.
     """
 

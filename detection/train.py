@@ -22,9 +22,10 @@ from .checkpoint import load_detector, save_detector
 from .dataset import train_digest
 from .device import pick_device
 from .environment import plain_trainer
+from .job import Job
 from .recipe import DetectorRecipe
 from .state import STATE_FILE, read_state
-from .trainer import Job, Trainer
+from .trainer import Trainer
 from .yolo import ultralytics_version
 
 logger = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ def train_detector(
 ) -> DetectorResult:
     """Train a detector on the images of one source.
 
-    The same call gives the same weights on a CPU with the same number of threads, also when it was killed in between
-    and repeated: the state is stored after an epoch, and a state of other inputs is never used.
+    The same call gives the same weights on a CPU with the same number of threads, also when it was killed in
+    between and repeated: the state is stored after an epoch, and a state of other inputs is never used.
 
     Args:
         recipe: how to train.
@@ -88,7 +89,7 @@ def train_detector(
     train, val = pairs.select(train_stems), pairs.select(val_stems)
     if not len(train) or not any(pair.boxes for pair in train):
         raise DetectorError(
-            f"{pairs.name}: the train split has {len(train)} pairs and no boxes; a detector needs labelled pairs"
+            f"{pairs.name}: the train split has {len(train)} pairs and no boxes; it needs labelled pairs"
         )
     if recipe.select == "best_val" and not any(pair.boxes for pair in val):
         raise DetectorError(
@@ -156,8 +157,8 @@ def _run(job: Job) -> tuple[Any, int, float]:
         trainer.train()
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise DetectorError(
-            f"the detector does not fit into memory: lower detector.batch_size (now {job.recipe.batch_size}) or "
-            f"detector.image_size (now {job.recipe.image_size})"
+            f"the detector does not fit into memory: lower detector.batch_size (now {job.recipe.batch_size}) "
+            f"or detector.image_size (now {job.recipe.image_size})"
         ) from error
     return trainer.chosen()
 

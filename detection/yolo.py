@@ -1,4 +1,4 @@
-"""The one door to Ultralytics: everything else imports its classes from here, so it is quiet before it starts."""
+"""The one door to Ultralytics: everything else imports its classes from here, after it was made quiet."""
 
 from __future__ import annotations
 
