@@ -1,4 +1,4 @@
-"""TNO (Toet, 2017): classic pairs of several sizes, in two folders, some with IR and VIS in the file names."""
+"""TNO (Toet, 2017): classic pairs of several sizes, some copies with IR and VIS in the file names."""
 
 from __future__ import annotations
 

@@ -1,0 +1,227 @@
+"""Groups of images -> train, val and test: the seeded search behind the ``scenes`` split."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .leakage import numbered
+from .records import Pair, PairSet
+from .runs import Block, blocks, chains, groups
+from .similarity import Signatures, near_duplicates
+
+SUBSETS = ("train", "val", "test")
+# What a rule is worth, in units of "share of images in the wrong subset". Sizes give way first, then the tie
+# between near-duplicates, then the guard gap; a class missing from train is worst.
+_DROPPED, _TIE, _GUARD, _NO_TRAIN, _NO_TEST, _MIX = 0.5, 0.3, 0.5, 1.0, 0.1, 0.2
+_GOOD = 0.12  # a division this good ends the search
+_TRIES = 60_000  # blocks times restarts
+_NEAR_DROP = 0.1  # at most this share of the images is dropped for being near-duplicates across a cut
+
+
+@dataclass(frozen=True)
+class Division:
+    """A candidate split and what is wrong with it.
+
+    Attributes:
+        subset: stem -> 0 train, 1 val, 2 test; dropped images are missing.
+        guard: guard gap that it keeps.
+        cost: see the weights above; smaller is better.
+    """
+
+    subset: dict[str, int]
+    guard: int
+    cost: float
+
+
+def divide(
+    pairs: PairSet,
+    fractions: tuple[float, float, float],
+    seed: int,
+    guard: int,
+    signatures: Signatures | None,
+) -> Division:
+    """Divide a set by scenes.
+
+    Everything that must stay together is tried first: long runs, near-duplicates, the full guard gap. Small
+    sets and single long videos cannot have all of it; the search then cuts runs shorter, ignores
+    near-duplicates within one run (the guard still parts them), then all of them, and narrows the guard last.
+    """
+    smallest = min(fraction for fraction in fractions if fraction > 0)
+    most = max(4 * guard, math.ceil(len(pairs) * smallest / 5), 1)
+    best: Division | None = None
+    for gap in range(guard, -1, -1):
+        chained = chains(pairs.pairs, gap)
+        size = most
+        while True:
+            cut = blocks(chained, max(1, min(4 * gap, size // 2)), size, signatures)
+            for level in range(3 if signatures is not None else 1):
+                tied = groups(cut, signatures, within_chains=level < 1, across_chains=level < 2)
+                malus = level * _TIE + (guard - gap) * _GUARD
+                if best is not None and malus >= best.cost:
+                    continue
+                found = _search(pairs, cut, tied, fractions, seed, gap, malus, signatures)
+                if found is not None and (best is None or found.cost < best.cost):
+                    best = found
+            if (best is not None and best.cost <= _GOOD) or size == 1:
+                break
+            size //= 2
+        if best is not None and best.cost <= _GOOD + (guard - gap + 1) * _GUARD:
+            break
+    assert best is not None  # with three images or more, single images without a guard always work
+    return best
+
+
+def guarded(subset: dict[str, int], order: Sequence[Pair], gap: int) -> dict[str, int]:
+    """Drop images at borders until numbers of different subsets are more than ``gap`` apart.
+
+    The larger subset gives way, which is nearly always train.
+
+    Args:
+        subset: stem -> subset.
+        order: pairs of one gapless chain, in the order of their numbers.
+        gap: width of the gap.
+    """
+    counts = Counter(subset.values())
+    kept: list[tuple[int, str]] = []
+    for pair in order:
+        key = numbered(pair.stem)
+        if pair.stem not in subset:
+            continue
+        number = key[1] if key is not None else 0
+        mine = subset[pair.stem]
+        while kept and subset[kept[-1][1]] != mine and number - kept[-1][0] <= gap:
+            theirs = subset[kept[-1][1]]
+            if (counts[mine], -mine) > (counts[theirs], -theirs):
+                mine = -1
+                break
+            counts[theirs] -= 1
+            kept.pop()
+        if mine >= 0:
+            kept.append((number, pair.stem))
+        else:
+            counts[subset[pair.stem]] -= 1
+    return {stem: subset[stem] for _, stem in kept}
+
+
+def _search(
+    pairs: PairSet,
+    cut: Sequence[Block],
+    tied: Sequence[Sequence[int]],
+    fractions: tuple[float, float, float],
+    seed: int,
+    gap: int,
+    malus: float,
+    signatures: Signatures | None,
+) -> Division | None:
+    """Fill the subsets in random orders; return the best filling, or None when a subset stays empty."""
+    if len(tied) < sum(fraction > 0 for fraction in fractions):
+        return None
+    rng = random.Random(seed)
+    sizes = [sum(len(cut[position].stems) for position in group) for group in tied]
+    order = list(range(len(tied)))
+    candidates: dict[tuple[int, ...], float] = {}
+    for _ in range(max(8, min(400, _TRIES // len(cut)))):
+        rng.shuffle(order)
+        filling = _fill(order, sizes, fractions)
+        if filling not in candidates:
+            candidates[filling] = _rough_cost(cut, tied, filling, fractions, gap, len(pairs))
+    best: Division | None = None
+    for filling in sorted(candidates, key=lambda key: (candidates[key], key))[:12]:
+        subset = {
+            stem: filling[number]
+            for number, group in enumerate(tied)
+            for position in group
+            for stem in cut[position].stems
+        }
+        if gap > 0:
+            kept: dict[str, int] = {}
+            for chain in chains(pairs.pairs, gap):
+                kept |= guarded(subset, chain, gap)
+            subset = kept
+        subset = _without_near(subset, signatures, len(pairs))
+        cost = malus + _cost(pairs, subset, fractions)
+        if best is None or cost < best.cost:
+            best = Division(subset, gap, cost)
+    return best if best is not None and math.isfinite(best.cost) else None
+
+
+def _fill(order: Sequence[int], sizes: Sequence[int], fractions: Sequence[float]) -> tuple[int, ...]:
+    """Give each group, in turn, to the subset that lacks the largest share of its target."""
+    total = sum(sizes)
+    filled = [0.0, 0.0, 0.0]
+    filling = [0] * len(order)
+    for group in order:
+        lack = [
+            1 - filled[each] / (fraction * total) if fraction > 0 else -math.inf
+            for each, fraction in enumerate(fractions)
+        ]
+        chosen = max(range(3), key=lambda each: lack[each])
+        filling[group] = chosen
+        filled[chosen] += sizes[group]
+    return tuple(filling)
+
+
+def _rough_cost(
+    cut: Sequence[Block],
+    tied: Sequence[Sequence[int]],
+    filling: Sequence[int],
+    fractions: Sequence[float],
+    gap: int,
+    total: int,
+) -> float:
+    """Cost of sizes and borders alone, without touching single images."""
+    chosen = [0] * len(cut)
+    for number, group in enumerate(tied):
+        for position in group:
+            chosen[position] = filling[number]
+    counts = [0, 0, 0]
+    for position, block in enumerate(cut):
+        counts[chosen[position]] += len(block.stems)
+    borders = sum(
+        first.chain == second.chain and chosen[position] != chosen[position + 1]
+        for position, (first, second) in enumerate(pairwise(cut))
+    )
+    sizes = sum(abs(count / total - fraction) for count, fraction in zip(counts, fractions, strict=True))
+    return sizes + _DROPPED * borders * gap / total
+
+
+def _without_near(subset: dict[str, int], signatures: Signatures | None, total: int) -> dict[str, int]:
+    """Drop train images that are near-duplicates of val or test images, unless these are too many."""
+    if signatures is None:
+        return subset
+    train = sorted(stem for stem, number in subset.items() if number == 0)
+    held = sorted(stem for stem, number in subset.items() if number != 0)
+    near = {stem for stem, _, _ in near_duplicates(signatures, train, held)}
+    if len(near) > min(_NEAR_DROP * total, len(train) / 2):
+        return subset
+    return {stem: number for stem, number in subset.items() if stem not in near}
+
+
+def _cost(pairs: PairSet, subset: dict[str, int], fractions: Sequence[float]) -> float:
+    counts = Counter(subset.values())
+    if any(fraction > 0 and counts[each] == 0 for each, fraction in enumerate(fractions)):
+        return math.inf
+    kept = max(1, len(subset))
+    cost = sum(abs(counts[each] / kept - fraction) for each, fraction in enumerate(fractions))
+    cost += _DROPPED * (1 - kept / len(pairs))
+    objects = {name: [0, 0, 0] for name in pairs.classes}
+    for pair in pairs:
+        if pair.stem in subset:
+            for box in pair.boxes:
+                objects[box.label][subset[pair.stem]] += 1
+    present = {name for pair in pairs for name in {box.label for box in pair.boxes}}
+    for name in sorted(present):
+        found = objects[name]
+        if found[0] == 0:
+            cost += _NO_TRAIN
+        if found[2] == 0:
+            cost += _NO_TEST
+        if sum(found):
+            mix = sum(abs(count / sum(found) - part) for count, part in zip(found, fractions, strict=True))
+            cost += _MIX * mix / len(present)
+    return cost
