@@ -28,8 +28,9 @@ from .check_tensors import (
     to_tensors,
 )
 from .contract import FusionMethod
-from .doors.finished import IMAGE_SUFFIXES, FinishedImages
+from .doors.finished import FinishedImages
 from .doors.folder import FolderMethod
+from .doors.specs import IMAGE_SUFFIXES
 from .registry import create
 from .run import fuse_pairs
 

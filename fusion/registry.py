@@ -13,25 +13,37 @@ Listing names imports no method; a method is imported when it is asked for.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..datasets.errors import MethodError
 from .card import MethodCard
+from .doors.entry_point import installed
+from .doors.specs import is_file_spec, split_command
+from .fingerprint import fingerprint
+from .names import BUILTINS, COMMAND, FOLDER, names, unknown
 
 if TYPE_CHECKING:
     from .contract import FusionMethod
 
+__all__ = [
+    "BUILTINS",
+    "cards",
+    "create",
+    "describe",
+    "describe_all",
+    "fingerprint",
+    "load_class",
+    "names",
+]
+
 log = logging.getLogger(__name__)
 
-FOLDER, COMMAND = "folder:", "command:"
 EXTERNAL_OPTIONS = (
     "name",
     "title",
@@ -42,41 +54,6 @@ EXTERNAL_OPTIONS = (
     "trained_on",
     "notes",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Builtin:
-    """Where a built-in method lives.
-
-    Attributes:
-        module: module relative to this package.
-        cls: class in it.
-        version: raised when the method's output changes, so that cached images are made anew.
-        trainable: True when the method needs weights that ``regionfuse train`` can make.
-    """
-
-    module: str
-    cls: str
-    version: int = 1
-    trainable: bool = False
-
-
-BUILTINS: Mapping[str, Builtin] = {
-    "visible": Builtin(".methods.controls", "Visible"),
-    "infrared": Builtin(".methods.controls", "Infrared"),
-    "average": Builtin(".methods.trivial", "Average"),
-    "maximum": Builtin(".methods.trivial", "Maximum"),
-    "laplacian": Builtin(".methods.laplacian", "Laplacian"),
-    "guided": Builtin(".methods.guided", "Guided"),
-    "regionfuse": Builtin(".regionfuse.method", "RegionFuseMethod", trainable=True),
-}
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all built-in and installed methods; imports none of them."""
-    from .doors.entry_point import installed
-
-    return (*BUILTINS, *(name for name in installed() if name not in BUILTINS))
 
 
 def create(
@@ -103,7 +80,7 @@ def create(
         folder = Path(spec.removeprefix(FOLDER)).expanduser()
         return FolderMethod(folder, _external_card(folder.resolve().name, "Images fused elsewhere.", options))
     if spec.startswith(COMMAND):
-        from .doors.command import CommandMethod, split_command
+        from .doors.command import CommandMethod
 
         _refuse_weights(spec, weights)
         command = spec.removeprefix(COMMAND).strip()
@@ -120,9 +97,7 @@ def load_class(spec: str) -> type[FusionMethod]:
     Raises:
         MethodError: there is none; the message names the nearest one.
     """
-    from .doors.entry_point import installed
     from .doors.entry_point import load_class as load_installed
-    from .doors.python_file import is_file_spec
     from .doors.python_file import load_class as load_file
 
     if is_file_spec(spec):
@@ -133,7 +108,7 @@ def load_class(spec: str) -> type[FusionMethod]:
     plugins = installed()
     if spec in plugins:
         return load_installed(plugins[spec])
-    raise MethodError(_unknown(spec))
+    raise MethodError(unknown(spec))
 
 
 def cards() -> dict[str, MethodCard]:
@@ -186,65 +161,6 @@ def describe_all() -> list[dict[str, Any]]:
     return records
 
 
-def fingerprint(spec: str, weights: Path | None = None, options: Mapping[str, Any] | None = None) -> str:
-    """Return a hash of everything that defines a method's output, without running it.
-
-    It covers, by kind of spec: the name and version of a built-in method; version and code of an installed
-    one; the file and the neighbours it imports; names, sizes and times of a folder's images; a command line
-    and the files named in it. Weights count by content, options by value.
-
-    Raises:
-        MethodError: the method or the weights do not exist.
-    """
-    digest = hashlib.sha256()
-    for part in (*_parts(spec), *(f"{key}={value!r}" for key, value in sorted((options or {}).items()))):
-        digest.update(part.encode() + b"\0")
-    if weights is not None:
-        if not weights.is_file():
-            raise MethodError(f"{spec}: weights {weights} do not exist")
-        digest.update(_file_hash(weights).encode())
-    return digest.hexdigest()
-
-
-def _parts(spec: str) -> list[str]:
-    """Return the texts that :func:`fingerprint` hashes for ``spec``."""
-    from .doors.entry_point import content_hash, installed
-    from .doors.python_file import is_file_spec, source_files, split_spec
-
-    if spec.startswith(FOLDER):
-        from .doors.finished import IMAGE_SUFFIXES
-
-        folder = Path(spec.removeprefix(FOLDER)).expanduser()
-        if not folder.is_dir():
-            raise MethodError(f"{spec}: there is no folder {folder}")
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        stats = [(path.name, path.stat()) for path in files]
-        return ["folder", *(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)]
-    if spec.startswith(COMMAND):
-        from .doors.command import split_command
-
-        command = spec.removeprefix(COMMAND).strip()
-        files = [Path(word) for word in split_command(command) if Path(word).is_file()]
-        return ["command", command, *(_file_hash(path) for path in files)]
-    if is_file_spec(spec):
-        path, name = split_spec(spec)
-        return ["file", name or "", *(_file_hash(file) for file in source_files(path))]
-    if spec in BUILTINS:
-        return ["builtin", spec, str(BUILTINS[spec].version)]
-    plugins = installed()
-    if spec in plugins:
-        return ["entry point", content_hash(plugins[spec])]
-    raise MethodError(_unknown(spec))
-
-
-def _file_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _card(name: str) -> MethodCard:
     """Return the card on the class, or of an instance where the class has none."""
     card = getattr(load_class(name), "card", None)
@@ -276,10 +192,3 @@ def _external_card(name: str, notes: str, options: Mapping[str, Any] | None) -> 
     fields = {"title": name, "notes": notes, "code_license": "", **given}
     fields["trained_on"] = tuple(fields.get("trained_on", ()))
     return MethodCard(name=slug, kind="external", color="rgb", **fields)
-
-
-def _unknown(spec: str) -> str:
-    known = names()
-    near = get_close_matches(spec.lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "give a name, file.py:Class, folder:PATH or command:..."
-    return f"no fusion method {spec!r}; {hint} Known: {', '.join(known)}"

@@ -20,33 +20,14 @@ from pathlib import Path
 from ...datasets.errors import MethodError
 from ...datasets.records import Pair
 from ..card import MethodCard
-from .finished import IMAGE_SUFFIXES, Delivery, FinishedImages, Progress, find_images
+from .finished import Delivery, FinishedImages, Progress, find_images
+from .specs import IMAGE_SUFFIXES, PLACEHOLDERS, split_command
 
 log = logging.getLogger(__name__)
 
-PLACEHOLDERS = ("{infrared}", "{visible}", "{out}")
 LOOK_EVERY_SECONDS = 0.5
 GRACE_SECONDS = 10.0
 TAIL_CHARACTERS = 400
-
-
-def split_command(command: str) -> list[str]:
-    """Split a command line as a POSIX shell does and check its placeholders.
-
-    Raises:
-        MethodError: quotes do not close, or a placeholder is missing.
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise MethodError(f"command: cannot split {command!r}: {error}; check the quotes") from error
-    missing = [name for name in PLACEHOLDERS if name not in command]
-    if missing or not words:
-        raise MethodError(
-            f"command: expected the placeholders {', '.join(PLACEHOLDERS)}; "
-            f"{', '.join(missing or PLACEHOLDERS)} missing in {command!r}"
-        )
-    return words
 
 
 class CommandMethod(FinishedImages):

@@ -12,8 +12,7 @@ import torch
 from ...datasets.errors import MethodError
 from ...datasets.records import Pair
 from ..contract import FusionMethod
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+from .specs import IMAGE_SUFFIXES
 
 Progress = Callable[[int, int, str], None]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,24 +12,7 @@ from types import ModuleType
 from ...datasets.errors import MethodError, RegionFuseError
 from ..contract import FusionMethod
 from .build import require_method_class
-
-SPEC = re.compile(r"(?P<path>.+\.py)(?::(?P<name>\w+))?")
-
-
-def is_file_spec(spec: str) -> bool:
-    """Tell whether ``spec`` names a Python file."""
-    return SPEC.fullmatch(spec) is not None
-
-
-def split_spec(spec: str) -> tuple[Path, str | None]:
-    """Return the file and the class name; None when the spec leaves the name out."""
-    match = SPEC.fullmatch(spec)
-    if match is None:
-        raise MethodError(f"{spec!r}: expected path/to/file.py:ClassName")
-    path = Path(match["path"]).expanduser()
-    if not path.is_file():
-        raise MethodError(f"{spec!r}: there is no file {path}")
-    return path, match["name"]
+from .specs import split_file_spec
 
 
 def load_class(spec: str) -> type[FusionMethod]:
@@ -43,7 +24,7 @@ def load_class(spec: str) -> type[FusionMethod]:
     Raises:
         MethodError: the file is missing, does not import, or holds no such class.
     """
-    path, name = split_spec(spec)
+    path, name = split_file_spec(spec)
     module = _run(path.resolve())
     if name is None:
         own = [
@@ -97,39 +78,3 @@ def _is_neighbour(file: Path, folder: Path) -> bool:
     """Tell whether ``file`` is the user's own code in ``folder``, not a package installed below it."""
     file = file.resolve()
     return file.is_relative_to(folder) and "site-packages" not in file.relative_to(folder).parts
-
-
-def source_files(path: Path) -> list[Path]:
-    """Return the file and the neighbours that it imports, directly or not, without running anything.
-
-    Their contents define the method; a change in any of them is a change of the method.
-    """
-    folder = path.resolve().parent
-    todo, seen = [path.resolve()], set[Path]()
-    while todo:
-        file = todo.pop()
-        if file in seen:
-            continue
-        seen.add(file)
-        try:
-            tree = ast.parse(file.read_bytes())
-        except SyntaxError:
-            continue  # loading the method reports it; the content counts all the same
-        for node in ast.walk(tree):
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or alias.name for alias in node.names]
-            for name in names:
-                for base in {folder, file.parent}:
-                    todo.extend(_neighbours(base / name.split(".")[0]))
-    return sorted(seen)
-
-
-def _neighbours(top: Path) -> list[Path]:
-    """Return the Python files behind a package folder or a module ``top.py``."""
-    if top.is_dir():
-        return sorted(top.rglob("*.py"))
-    module = top.with_name(f"{top.name}.py")
-    return [module] if module.is_file() else []

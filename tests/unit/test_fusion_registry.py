@@ -11,6 +11,7 @@ import pytest
 
 from regionfuse.datasets.errors import MethodError
 from regionfuse.fusion import registry
+from regionfuse.fusion.names import Builtin
 from regionfuse.fusion.registry import BUILTINS, cards, create, fingerprint, names
 
 PLUGIN = """
@@ -54,7 +55,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_names_import_nothing_heavy() -> None:
     code = (
-        "import sys; from regionfuse.fusion.registry import names; print(*names());"
+        "import sys; from regionfuse.fusion.registry import fingerprint, names; print(*names());"
+        "fingerprint('average');"
         "assert not {'torch', 'cv2', 'numpy', 'pandas'} & set(sys.modules), 'heavy import'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -199,8 +201,8 @@ def test_fingerprint_of_a_name_follows_version_weights_and_options(
     weights.write_bytes(b"2")
     seen |= {fingerprint("regionfuse", weights), fingerprint("regionfuse", options={"preset": "tiny"})}
     seen |= {fingerprint("average"), fingerprint("maximum")}
-    newer = registry.Builtin(".methods.trivial", "Average", version=99)
-    monkeypatch.setattr(registry, "BUILTINS", {**BUILTINS, "average": newer})
+    newer = Builtin(".methods.trivial", "Average", version=99)
+    monkeypatch.setattr("regionfuse.fusion.fingerprint.BUILTINS", {**BUILTINS, "average": newer})
     seen.add(fingerprint("average"))
     assert len(seen) == 7
     with pytest.raises(MethodError, match="do not exist"):

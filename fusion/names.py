@@ -1,0 +1,52 @@
+"""The names of fusion methods and where the built-in ones live; importing this imports no method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from .doors.entry_point import installed
+
+FOLDER, COMMAND = "folder:", "command:"
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """Where a built-in method lives.
+
+    Attributes:
+        module: module relative to this package.
+        cls: class in it.
+        version: raised when the method's output changes, so that cached images are made anew.
+        trainable: True when the method needs weights that ``regionfuse train`` can make.
+    """
+
+    module: str
+    cls: str
+    version: int = 1
+    trainable: bool = False
+
+
+BUILTINS: Mapping[str, Builtin] = {
+    "visible": Builtin(".methods.controls", "Visible"),
+    "infrared": Builtin(".methods.controls", "Infrared"),
+    "average": Builtin(".methods.trivial", "Average"),
+    "maximum": Builtin(".methods.trivial", "Maximum"),
+    "laplacian": Builtin(".methods.laplacian", "Laplacian"),
+    "guided": Builtin(".methods.guided", "Guided"),
+    "regionfuse": Builtin(".regionfuse.method", "RegionFuseMethod", trainable=True),
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all built-in and installed methods; imports none of them."""
+    return (*BUILTINS, *(name for name in installed() if name not in BUILTINS))
+
+
+def unknown(spec: str) -> str:
+    """Return the error message for a spec that names nothing."""
+    known = names()
+    near = get_close_matches(spec.lower(), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "give a name, file.py:Class, folder:PATH or command:..."
+    return f"no fusion method {spec!r}; {hint} Known: {', '.join(known)}"
