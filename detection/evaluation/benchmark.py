@@ -1,4 +1,4 @@
-"""How long does an evaluation take? Synthetic predictions of any number, and the naive way to compare with."""
+"""How long does an evaluation take? Synthetic predictions of any number, and the naive way beside it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class BenchmarkResult:
         images: number of test images.
         predictions: predictions per image and source.
         workers: processes used.
-        seconds: wall time by step: ``evaluate`` is everything from files to tables; ``score one`` and ``naive one``
-            are the COCO numbers of a single source, ours and by one pycocotools run per published number.
+        seconds: wall time by step: ``evaluate`` is everything from files to tables; ``score one`` and ``naive
+            one`` are the COCO numbers of a single source, ours and by one pycocotools run per published
+            number.
     """
 
     sources: int

@@ -1,0 +1,157 @@
+"""Ground truth and predictions from anywhere: what is right is read, what is wrong is named in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regionfuse.datasets.errors import DataError
+from regionfuse.detection.evaluation.load import load_ground_truth, load_predictions
+from regionfuse.detection.evaluation.records import GroundTruth, PredictionKey, discover, predictions_path
+
+
+def truth_json() -> dict[str, Any]:
+    return {
+        "images": [
+            {"id": 7, "file_name": "b c.png", "stem": "b c", "scene": "s", "tags": ["night", "smoke"]},
+            {"id": 3, "file_name": "ä.png"},
+        ],
+        "annotations": [{"id": 0, "image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4]}],
+        "categories": [{"id": 5, "name": "Car"}, {"id": 2, "name": "Truck"}],
+    }
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> GroundTruth:
+    return load_ground_truth(save(tmp_path / "truth.json", truth_json()))
+
+
+def save(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def test_ground_truth_is_sorted_by_id_and_fills_what_may_be_missing(truth: GroundTruth) -> None:
+    assert [image.id for image in truth.images] == [3, 7]
+    assert [image.stem for image in truth.images] == ["ä", "b c"]
+    assert truth.images[1].tags == ("night", "smoke") and truth.images[0].scene is None
+    assert truth.classes == ("Truck", "Car")
+    assert truth.image.tolist() == [1] and truth.category.tolist() == [1]
+    assert truth.area.tolist() == [12] and not truth.crowd.any()
+
+
+def test_predictions_are_read_by_id_or_stem(tmp_path: Path, truth: GroundTruth) -> None:
+    items = [
+        {"image_id": 7, "category_id": 2, "bbox": [0, 0, 1.5, 2], "score": 0.5, "extra": 1},
+        {"image_id": "ä", "category_id": 5, "bbox": [0, 0, 0, 0], "score": 1},
+    ]
+    found = load_predictions(save(tmp_path / "p.json", items), truth)
+    assert found.image.tolist() == [1, 0] and found.category.tolist() == [0, 1]
+    assert found.boxes.tolist() == [[0, 0, 1.5, 2], [0, 0, 0, 0]]
+    assert len(load_predictions(save(tmp_path / "empty.json", []), truth)) == 0
+
+
+GOOD = {"image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1], "score": 0.5}
+BAD_PREDICTIONS = {
+    "structure": ({"annotations": []}, "expected a list .* found an object with the keys annotations"),
+    "text": ("abc", "found a text"),
+    "entry": ([GOOD, 5], "entry 1 is a number"),
+    "missing field": (
+        [GOOD, {"image_id": 7, "bbox": [0, 0, 1, 1], "score": 1}],
+        "1 has no 'category_id', only im",
+    ),
+    "unknown image": (
+        [GOOD, GOOD | {"image_id": 8}],
+        r"prediction 1 needs an id of .*truth.json \(3, 7\) .* found 8",
+    ),
+    "unknown stem": ([GOOD | {"image_id": "c"}], "needs a whole number as 'image_id', found 'c'"),
+    "unknown category": ([GOOD | {"category_id": 0}] * 2, r"\(2, 5\) as 'category_id', found 0; 2 entries"),
+    "fractional id": ([GOOD | {"image_id": 7.5}], "whole number as 'image_id', found 7.5"),
+    "boolean id": ([GOOD | {"image_id": True}], "whole number"),
+    "huge id": ([GOOD | {"image_id": 10**30}], "whole number"),
+    "NaN box": ([GOOD | {"bbox": [0, 0, float("nan"), 1]}], r"\[x, y, width, height\], finite"),
+    "negative box": ([GOOD | {"bbox": [0, 0, -1, 1]}], r"found \[0, 0, -1, 1\]"),
+    "short box": ([GOOD | {"bbox": [0, 0, 1]}], r"as 'bbox', found \[0, 0, 1\]"),
+    "text in box": ([GOOD | {"bbox": [0, 0, "1", 1]}], "as 'bbox'"),
+    "huge box": ([GOOD | {"bbox": [0, 0, 10**400, 1]}], "as 'bbox'"),
+    "score above 1": ([GOOD | {"score": 87.5}], "a number from 0 to 1 as 'score', found 87.5"),
+    "negative score": ([GOOD | {"score": -0.1}], "from 0 to 1"),
+    "NaN score": ([GOOD | {"score": float("nan")}], "found nan"),
+    "no score": ([GOOD | {"score": None}], "needs a number as 'score', found None"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PREDICTIONS)
+def test_wrong_predictions_are_named(case: str, tmp_path: Path, truth: GroundTruth) -> None:
+    value, message = BAD_PREDICTIONS[case]
+    path = save(tmp_path / "p.json", value)
+    with pytest.raises(DataError, match=message) as raised:
+        load_predictions(path, truth)
+    assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b'[{"image_id": 7', b"\xff\xfe\x00", b"[" * 100_000])
+def test_a_file_that_is_not_json_is_named(content: bytes, tmp_path: Path, truth: GroundTruth) -> None:
+    path = tmp_path / "p.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="not JSON"):
+        load_predictions(path, truth)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        load_ground_truth(tmp_path / "none.json")
+    with pytest.raises(DataError, match="cannot be read"):
+        load_ground_truth(tmp_path)
+
+
+BAD_TRUTH = {
+    "list": (lambda _: [], "expected COCO ground truth"),
+    "no images": (lambda t: t | {"images": None}, "expected a list under 'images', found nothing"),
+    "repeated image": (lambda t: t | {"images": t["images"] * 2}, "two image entries share the id"),
+    "repeated annotation": (lambda t: t | {"annotations": t["annotations"] * 2}, "share the id 0"),
+    "no classes": (lambda t: t | {"categories": [], "annotations": []}, "'categories' is empty"),
+    "same names": (lambda t: t | {"categories": [{"id": i, "name": "Car"} for i in (2, 5)]}, "must differ"),
+    "background": (lambda t: t | {"categories": [{"id": 5, "name": "background"}]}, "must differ"),
+    "unknown class": (lambda t: t | {"categories": [{"id": 2, "name": "Car"}]}, r"under 'categories' \(2\)"),
+    "unknown image": (lambda t: t | {"images": t["images"][1:]}, r"under 'images' \(3\)"),
+    "negative area": (lambda t: t | {"annotations": [t["annotations"][0] | {"area": -1}]}, "as 'area'"),
+    "tags": (lambda t: t | {"images": [{"id": 7, "tags": "night"}]}, "'tags' of image 7 must be a list"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRUTH)
+def test_wrong_ground_truth_is_named(case: str, tmp_path: Path) -> None:
+    change, message = BAD_TRUTH[case]
+    path = save(tmp_path / "truth.json", change(truth_json()))
+    with pytest.raises(DataError, match=message) as raised:
+        load_ground_truth(path)
+    assert str(raised.value).startswith(str(path))
+
+
+def test_discover_finds_what_predictions_path_names_and_nothing_else(tmp_path: Path) -> None:
+    keys = [
+        PredictionKey("retrained", "visible", seed, split) for seed in (0, 10) for split in ("test", "val")
+    ]
+    for key in keys:
+        path = predictions_path(tmp_path, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[]")
+    folder = predictions_path(tmp_path, keys[0]).parent
+    (folder / ".test.json.1.part").write_text("")
+    (folder / ".hidden.json").write_text("")
+    (folder / "notes.txt").write_text("")
+    (folder.parent / "seedX").mkdir()
+    (folder.parent / "seedX" / "test.json").write_text("[]")
+    assert discover(tmp_path) == {key: predictions_path(tmp_path, key) for key in keys}
+    assert list(discover(tmp_path)) == sorted(keys)
+    assert discover(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("source", ["", "..", "a/b", ".hidden", "a\\b"])
+def test_a_source_cannot_lead_out_of_the_run_folder(source: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot name a folder"):
+        predictions_path(tmp_path, PredictionKey("retrained", source, 0, "test"))
