@@ -1,0 +1,1 @@
+"""Tables, figures and the PDF, made from stored results only; nothing here runs a model."""

@@ -1,0 +1,1 @@
+"""Vector drawings, one a file; each returns SVG text."""

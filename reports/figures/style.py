@@ -1,0 +1,93 @@
+"""One look for all drawings, and SVG that is the same byte for byte every time."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from ..palette import INK, MUTED, RULE
+
+MILLIMETRE = 1 / 25.4
+# The page carries its own fonts; matplotlib only places the words. Its DejaVu Sans is wider than the
+# face of the page, so nothing that fits here is cut there.
+_FACE = "font-family: 'Libertinus Serif', 'DejaVu Sans'"
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "regionfuse",
+    "text.parse_math": False,  # a class called "$x$" is text
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "text.color": INK,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Settings for everything drawn and written inside; those of the caller are left as they were."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of ``width`` x ``height`` millimetres, at print size."""
+    figure = Figure(figsize=(width * MILLIMETRE, height * MILLIMETRE))
+    FigureCanvasSVG(figure)
+    figure.patch.set_alpha(0)
+    return figure
+
+
+def place(
+    figure: Figure, left: float, top: float, width: float, height: float, *, sharex: Axes | None = None
+) -> Axes:
+    """Axes at a place given in millimetres from the top left corner of the figure."""
+    total_width, total_height = (side / MILLIMETRE for side in figure.get_size_inches())
+    box = (
+        left / total_width,
+        1 - (top + height) / total_height,
+        width / total_width,
+        height / total_height,
+    )
+    return figure.add_axes(box, sharex=sharex)
+
+
+def bare(axes: Axes, keep: str = "bottom") -> None:
+    """Remove the frame but for the sides named in ``keep``."""
+    for side in ("left", "right", "top", "bottom"):
+        axes.spines[side].set_visible(side in keep.split())
+    if "left" not in keep.split():
+        axes.tick_params(axis="y", length=0)
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as SVG text without dates or paths."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    return re.sub(r"font-family: [^;\"]+", _FACE, buffer.getvalue())

@@ -1,0 +1,117 @@
+"""Panels in the manner of the paper's Figure 7: the same object in every source, chosen by rule."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from .blocks import Crop, Mark, Panel
+from .context import Context
+from .crops import Window, cut, read_picture, shrink, window_around
+from .numbers import decimal
+from .palette import BAD, OUTCOME_WORDS, OUTCOMES
+from .scores import REFERENCE
+from .selection import Choice
+
+TRUTH = "#ffffff"
+
+
+def make_panel(context: Context, protocol: str, choice: Choice) -> Panel:
+    """Cut the chosen object out of every finished source and mark what its detector said.
+
+    Args:
+        context: results with pictures of the test split under ``fused``.
+        protocol: which detectors.
+        choice: an object; its ``object_id`` is not None.
+
+    Raises:
+        ReportError: a stored picture is damaged.
+    """
+    frame = context.results.table("objects", protocol)
+    assert frame is not None
+    assert choice.object_id is not None
+    seed = context.results.seeds(protocol)[0]
+    frame = frame[frame["seed"] == seed]
+    focus = frame[(frame["object_id"] == choice.object_id) & (frame["kind"] == "object")]
+    first = focus.iloc[0]
+    stem, box = str(first["stem"]), _box(first, "")
+    visible = read_picture(context.results.image_path(REFERENCE, stem))
+    width, height = _extent(context, stem, box) if visible is None else (visible.shape[1], visible.shape[0])
+    window = window_around(box, width, height)
+    crops = []
+    for score in context.finished(protocol):
+        rows = focus[focus["source"] == score.source]
+        if rows.empty:
+            continue
+        row = rows.iloc[0]
+        others = frame[(frame["source"] == score.source) & (frame["stem"] == stem)]
+        marks = (*_other_marks(others, window, choice.object_id), *_focus_marks(row, window))
+        picture = read_picture(context.results.image_path(score.source, stem))
+        words = _words(row) if picture is not None else f"{_words(row)}; no picture stored"
+        outcome = str(row["outcome"])
+        crops.append(
+            Crop(
+                cut(picture, window), score.title, context.colors[score.source], words,
+                OUTCOMES.get(outcome, BAD), marks,
+            )
+        )  # fmt: skip
+    whole = Window(0, 0, width, height)
+    corner = (window.left, window.top, window.left + window.width, window.top + window.height)
+    overview = Crop(
+        shrink(visible, width, height), "", "", f"visible image {stem}, the window marked", "",
+        (Mark(*whole.relative(corner), color=BAD),),
+    )  # fmt: skip
+    size = f"{box[2] - box[0]:.0f} × {box[3] - box[1]:.0f} pixels"
+    facts = f"Object {choice.object_id}, class {first['class']}, {size} in image {stem}."
+    if len(context.results.seeds(protocol)) > 1:
+        facts += f" Detectors of seed {seed}."
+    return Panel(
+        choice.title, facts, choice.rule, overview, width / height, tuple(crops), window.width / window.height
+    )
+
+
+def _words(row: pd.Series) -> str:
+    outcome = str(row["outcome"])
+    name = OUTCOME_WORDS.get(outcome, outcome)
+    if outcome == "missed":
+        return name
+    return f"{name}: {row['predicted']} {decimal(row['confidence'])}"
+
+
+def _focus_marks(row: pd.Series, window: Window) -> list[Mark]:
+    truth = Mark(*window.relative(_box(row, "")), color=TRUTH, dashed=True)
+    found = _box(row, "p")
+    if str(row["outcome"]) == "missed" or any(math.isnan(edge) for edge in found):
+        return [truth]
+    color = OUTCOMES.get(str(row["outcome"]), BAD)
+    label = f"{row['predicted']} {decimal(row['confidence'])}"
+    return [truth, Mark(*window.relative(found), color=color, label=label)]
+
+
+def _other_marks(rows: pd.DataFrame, window: Window, object_id: int) -> list[Mark]:
+    """Thin boxes of the other detections in the window, without words."""
+    marks = []
+    for _, row in rows.iterrows():
+        is_object = row["kind"] == "object"
+        if is_object and (row["object_id"] == object_id or row["outcome"] == "missed"):
+            continue
+        box = _box(row, "p" if is_object else "")
+        if any(math.isnan(edge) for edge in box) or not window.overlaps(box):
+            continue
+        color = OUTCOMES["correct"] if row["outcome"] == "correct" else BAD
+        marks.append(Mark(*window.relative(box), color=color, thin=True))
+    return marks
+
+
+def _box(row: pd.Series, prefix: str) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (float(row[f"{prefix}{edge}"]) for edge in ("x1", "y1", "x2", "y2"))
+    return x1, y1, x2, y2
+
+
+def _extent(context: Context, stem: str, box: tuple[float, float, float, float]) -> tuple[int, int]:
+    """Size of an image whose visible picture is not stored."""
+    for image in context.results.truth.get("images", []):
+        if image.get("stem") == stem:
+            return int(image["width"]), int(image["height"])
+    return math.ceil(box[2]) + 50, math.ceil(box[3]) + 50

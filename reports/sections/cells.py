@@ -1,0 +1,31 @@
+"""Cells that many tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..blocks import Cell
+from ..context import Context
+from ..numbers import defined
+from ..scores import SourceScore
+
+
+def source_cell(context: Context, source: str) -> Cell:
+    """Name of a source with its colour."""
+    return Cell(context.results.titles.get(source, source), swatch=context.colors.get(source, ""))
+
+
+def failed_row(context: Context, score: SourceScore, columns: int) -> tuple[Cell, ...]:
+    """Row of a source that failed: its name and the reason across the other columns."""
+    return source_cell(context, score.source), Cell(f"failed: {score.reason}", muted=True, span=columns - 1)
+
+
+def best_text(values: Iterable[float], digits: int = 1, *, scale: float = 100.0) -> float:
+    """The largest value as printed, for bold: what looks equal is equally bold. NaN when there is none."""
+    printed = [round(scale * value, digits) for value in values if defined(value)]
+    return max(printed) if len(printed) > 1 else float("nan")
+
+
+def is_best(value: float, best: float, digits: int = 1, *, scale: float = 100.0) -> bool:
+    """Whether ``value`` prints like the best of its column."""
+    return defined(value) and round(scale * value, digits) == best

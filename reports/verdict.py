@@ -1,0 +1,113 @@
+"""The verdict: two sentences with numbers, and no more certainty than the numbers give."""
+
+from __future__ import annotations
+
+from .changes import change_counts
+from .context import METRIC_TITLES, Context
+from .numbers import defined, interval, mean_count, plural, points, signed_points
+from .scores import HEADLINE, REFERENCE, SourceScore
+from .swaps import SwapRate, chosen_pair, swap_rate
+
+FEW_IMAGES = 50
+_LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
+
+
+def make_verdict(context: Context) -> tuple[str, str]:
+    """Say which source scores best and by how much, then what changed for objects."""
+    return _scores_sentence(context), _objects_sentence(context)
+
+
+def _scores_sentence(context: Context) -> str:
+    protocol = context.headline_protocol
+    best, visible, rival = context.best(protocol), context.visible(protocol), context.rival(protocol)
+    lead = _LEAD.get(protocol, f"Under the protocol {protocol}")
+    if best is None:
+        if context.finished(protocol):
+            return f"{lead}, no score is defined: the test set has no objects that could be found."
+        return f"{lead}, no source could be evaluated: all of them failed."
+    images, objects = context.results.extent()
+    few = "only " if images < FEW_IMAGES else ""
+    where = f"on {few}{plural(images, 'test image')} with {plural(objects, 'object')}"
+    score = f"{points(best.value())} {METRIC_TITLES[HEADLINE]} (AP points)"
+    number = len(context.finished(protocol))
+    if number == 1:
+        return (
+            f"{lead}, {best.title} scores {score} {where}; no other source was evaluated to compare it with."
+        )
+    if visible is None:
+        return (
+            f"{lead}, {best.title} scores highest of {number} sources, {score} {where}; visible-only has no "
+            "result, so nothing is said about what fusion adds."
+        )
+    if best.source == REFERENCE and rival is not None:
+        return (
+            f"{lead}, no source scores higher than visible-only, {score} {where}; the closest, {rival.title}, "
+            f"differs by {signed_points(rival.delta.get(HEADLINE))}: {_certainty(rival)}."
+        )
+    return (
+        f"{lead}, {best.title} scores highest of {number} sources, {score} {where}, which is "
+        f"{signed_points(best.delta.get(HEADLINE))} against visible-only: {_certainty(best)}."
+    )
+
+
+def _certainty(score: SourceScore) -> str:
+    """What is known about the difference of ``score`` to visible-only."""
+    seeds = "one seed" if score.seeds == 1 else f"the mean of {score.seeds} seeds"
+    bounds = score.interval.get(HEADLINE)
+    if bounds is None or not defined(score.delta.get(HEADLINE)):
+        return f"it comes from {seeds} and has no interval, so chance is not ruled out"
+    low, high = bounds
+    shown = f"the 95 % interval, {interval(low, high)},"
+    if low <= 0 <= high:
+        return f"{shown} includes zero, so this is no established difference (from {seeds})"
+    return f"{shown} excludes zero (from {seeds})"
+
+
+def _objects_sentence(context: Context) -> str:
+    protocol = context.headline_protocol
+    visible, rival = context.visible(protocol), context.rival(protocol)
+    if visible is None or rival is None:
+        return "What fusion changes for single objects cannot be said: there is nothing to compare."
+    parts = [part for part in (_swap_part(context, rival), _change_part(context, rival)) if part]
+    if not parts:
+        return f"What {rival.title} changes for single objects is not stored in this run."
+    text = "; ".join(parts)
+    average = ", on average over seeds" if context.several(protocol) else ""
+    return f"{text[0].upper()}{text[1:]}{average}."
+
+
+def _swap_part(context: Context, rival: SourceScore) -> str:
+    pair = chosen_pair(context.results)
+    if pair is None:
+        return ""
+    first, second = pair
+    clauses = []
+    for true, predicted in (pair, pair[::-1]):
+        before = swap_rate(context.results, context.headline_protocol, REFERENCE, true, predicted)
+        after = swap_rate(context.results, context.headline_protocol, rival.source, true, predicted)
+        clauses.append(_swap_clause(true, predicted, before, after, rival.title))
+    if not any(clauses):
+        return f"the test set has neither {first} nor {second} to confuse"
+    return " and ".join(clause for clause in clauses if clause)
+
+
+def _swap_clause(
+    true: str, predicted: str, before: SwapRate | None, after: SwapRate | None, title: str
+) -> str:
+    if before is None or after is None or not after.objects:
+        return ""
+    noun = "object" if after.objects == 1 else "objects"
+    return (
+        f"of {after.objects} {noun} of class {true} visible-only calls {mean_count(before.count)} {predicted} "
+        f"and {title} {mean_count(after.count)}"
+    )
+
+
+def _change_part(context: Context, rival: SourceScore) -> str:
+    counts = change_counts(context.results, context.headline_protocol, rival.source)
+    if counts is None:
+        return ""
+    return (
+        f"{rival.title} gets {mean_count(counts.fixed)} objects right that visible-only gets wrong, and "
+        f"{mean_count(counts.broken)} wrong that visible-only gets right"
+    )
