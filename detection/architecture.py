@@ -132,7 +132,9 @@ def renew_class_outputs(model: DetectionModel, classes: int) -> None:
     head = model.model[-1]
     for level, branch in enumerate(class_outputs(model)):
         old = branch[-1]
+        assert isinstance(old, nn.Conv2d)
         new = nn.Conv2d(old.in_channels, classes, 1).to(old.weight.device, old.weight.dtype)
+        assert new.bias is not None
         stride = float(head.stride[level % head.nl])
         # Ultralytics' prior: about five objects in an image of 640 pixels.
         nn.init.constant_(new.bias, math.log(5 / classes / (640 / stride) ** 2))

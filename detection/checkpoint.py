@@ -237,8 +237,9 @@ def _match_classes(
         rows = torch.tensor([theirs.index(name) for name in ours])
         with torch.no_grad():
             for branch in class_outputs(model):
-                branch[-1].weight.copy_(branch[-1].weight[rows].clone())
-                branch[-1].bias.copy_(branch[-1].bias[rows].clone())
+                for tensor in (branch[-1].weight, branch[-1].bias):
+                    assert isinstance(tensor, torch.Tensor)
+                    tensor.copy_(tensor[rows].clone())
         head = "reordered"
     model.names = dict(enumerate(classes))
     return head

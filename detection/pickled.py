@@ -83,7 +83,7 @@ def _load(path: Path) -> Any:
         refused = sorted(name for name in named if not name.startswith(_EXPECTED))
         if refused:
             raise CheckpointError(
-                f"{path}: refused, because loading it would call {refused[0]!r}; a detection checkpoint needs "
+                f"{path}: refused: loading it would call {refused[0]!r}; a detection checkpoint needs "
                 "no such thing, so the file is damaged, made by another program, or malicious"
             )
         with torch.serialization.safe_globals([(Inert, name) for name in named]):

@@ -161,7 +161,7 @@ def _category_ids(names: Sequence[str], categories: Mapping[str, int], path: Pat
     unknown = [name for name, category in zip(names, ids, strict=True) if category is None]
     if len(unknown) == len(names):
         raise DetectorError(
-            f"{path}: its classes ({', '.join(names[:6])}) and those of the data set ({', '.join(categories)}) "
+            f"{path}: its classes ({', '.join(names[:6])}) and the data set's ({', '.join(categories)}) "
             "have no name in common; give a detector trained on these classes"
         )
     if unknown:
