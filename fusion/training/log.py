@@ -1,4 +1,4 @@
-"""Logs of a run: one CSV row per epoch, TensorBoard curves per step, pictures of the validation pairs."""
+"""Logs of a run: one CSV row per epoch, TensorBoard curves per step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ...datasets.storage import write_text
 
@@ -62,20 +61,3 @@ class Curves:
         """Flush and close."""
         if self._writer is not None:
             self._writer.close()
-
-
-def side_by_side(visible: Tensor, infrared: Tensor, fused: Tensor) -> np.ndarray:
-    """Lay visible | infrared | fused out as one grey picture.
-
-    Args:
-        visible: ``1 x 1 x H x W`` luminance in [0, 1].
-        infrared: same shape.
-        fused: same shape; clipped to [0, 1].
-
-    Returns:
-        ``H x (3 W + 16)`` uint8, the images apart by white bars.
-    """
-    planes = [image.detach().float().cpu()[0, 0].clamp(0, 1).numpy() for image in (visible, infrared, fused)]
-    bar = np.ones((planes[0].shape[0], 8), np.float32)
-    sheet = np.concatenate([planes[0], bar, planes[1], bar, planes[2]], axis=1)
-    return np.rint(sheet * 255).astype(np.uint8)

@@ -101,18 +101,21 @@ class Recipe(ABC):
     def step(self, network: nn.Module, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Return the loss terms of one batch as scalars; ``total`` is the one that is minimised.
 
-        Called under autocast on GPUs: wrap losses in :func:`full_precision`. The network is in training mode,
-        or in evaluation mode without gradients when the trainer validates.
+        Called under autocast on GPUs: wrap losses in :func:`full_precision`. The network is in training mode.
 
         Args:
             network: what :meth:`build` returned.
-            batch: patches; validation passes whole images, one at a time.
+            batch: patches.
             epoch: counted from 0.
         """
 
     @abstractmethod
     def fused(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the fused luminance ``B x 1 x H x W`` of a batch, for validation pictures."""
+
+    def validate(self, network: nn.Module, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Return loss terms and fused luminance of a validation image; override to run the network once."""
+        return self.step(network, batch, epoch), self.fused(network, batch)
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases, the first starting at epoch 0."""

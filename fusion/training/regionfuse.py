@@ -1,7 +1,8 @@
 """RegionFuse's recipe: L = L_int + lambda L_gra + mu L_load, the last in the first epochs only.
 
-Paper, section "Training": Adam, 1e-4, batch 8, patches of 128 x 128, 4 epochs of linear warm-up and 80 of cosine
-decay, lambda = mu = 5, L_load in the first 5 epochs, so that rare pixel distributions may keep an expert afterwards.
+The paper trains with Adam, 1e-4, batch 8, patches of 128 x 128, 4 epochs of linear warm-up and 80 of cosine
+decay, lambda = mu = 5, and L_load in the first 5 epochs, so that rare distributions may keep an expert
+afterwards.
 """
 
 from __future__ import annotations
@@ -38,20 +39,27 @@ class RegionFuseRecipe(Recipe):
     def step(self, network: nn.Module, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Return total, intensity and gradient loss, and the load loss while it is in force."""
         load = None
-        # Without the noise of training there is no smooth load to balance.
-        if network.training and epoch < self.options.load_epochs:
+        if epoch < self.options.load_epochs:
             fused, load = network(batch.visible, batch.infrared, with_load_loss=True)
         else:
-            fused = network(batch.visible, batch.infrared)
-        with full_precision(fused.device):
-            terms = self.loss(fused.float(), batch.visible, batch.infrared, load)
-        return {name: term for name, term in terms.items() if name != "load" or load is not None}
+            fused = self.fused(network, batch)
+        return self._losses(fused, batch, load)
 
     def fused(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the fused luminance."""
         fused: Tensor = network(batch.visible, batch.infrared)
         return fused
 
+    def validate(self, network: nn.Module, batch: Batch, _epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the losses without load loss, and the fused luminance."""
+        fused = self.fused(network, batch)
+        return self._losses(fused, batch, None), fused
+
     def card(self) -> dict[str, Any]:
         """Return the network's configuration, from which the weights can be loaded again."""
         return {"config": self.config.to_dict()}
+
+    def _losses(self, fused: Tensor, batch: Batch, load: Tensor | None) -> dict[str, Tensor]:
+        with full_precision(fused.device):
+            terms = self.loss(fused.float(), batch.visible, batch.infrared, load)
+        return {name: term for name, term in terms.items() if name != "load" or load is not None}

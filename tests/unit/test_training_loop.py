@@ -255,7 +255,7 @@ def test_no_good_checkpoint_is_an_error(pairs: list[Pair], tmp_path: Path, damag
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(pairs: list[Pair], tmp_path: Path) -> None:
-    with pytest.raises(MethodError, match=r"epoch 2, step 1 of 3: total is nan; .* epoch 1 is kept"):
+    with pytest.raises(MethodError, match=r"epoch 2, step 1 of 3: the loss is nan; .* epoch 1 is kept"):
         train(replace(OPTIONS, method="broken"), pairs, (), tmp_path)
     assert all(t.isfinite().all() for t in load_file(tmp_path / "checkpoint.safetensors").values())
     assert not (tmp_path / "weights.safetensors").exists()
