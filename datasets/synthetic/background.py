@@ -21,7 +21,9 @@ def paint_background(scene: Scene) -> Canvas:
     canvas = Canvas(scene.camera)
     _sky(canvas, scene)
     _ground(canvas, scene)
-    for distance, faces, place in sorted(_skyline(scene) + _buildings(scene) + _trees(scene), key=lambda item: -item[0]):
+    for distance, faces, place in sorted(
+        _skyline(scene) + _buildings(scene) + _trees(scene), key=lambda item: -item[0]
+    ):
         paint_faces(canvas, scene, faces, place, 0.0 if faces[0].normal is not None else scene.camera.pan, 0)
         del distance
     _roughen(canvas, scene)
@@ -33,7 +35,9 @@ def _sky(canvas: Canvas, scene: Scene) -> None:
     rng = scene.stream(1)
     height, width = canvas.identity.shape
     # 0 at the horizon, 1 at the top of the picture.
-    up = np.clip(1 - (np.arange(height, dtype=np.float32) + 0.5) / (scene.camera.horizon * height), 0, 1)[:, None]
+    up = np.clip(1 - (np.arange(height, dtype=np.float32) + 0.5) / (scene.camera.horizon * height), 0, 1)[
+        :, None
+    ]
     zenith, horizon = (np.asarray(c, np.float32) for c in conditions.sky)
     colour = horizon + (zenith - horizon) * up[..., None] ** 0.7
     cover = clouds(rng, (height, width), width / 3)
@@ -42,7 +46,7 @@ def _sky(canvas: Canvas, scene: Scene) -> None:
     white = np.full(3, 0.92 * horizon.max(), np.float32)
     canvas.light[..., :3] = colour * (1 - veil) + white * veil
     # Clouds are warmer than the clear sky; so the infrared sees them too, but from their temperature.
-    canvas.matter[..., 3] = climate.sky - 10 * up + 5.0 * np.clip(cover, 0, 2) * up
+    canvas.matter[..., 3] = climate.sky - 5 * up + 2.0 * np.clip(cover, 0, 2) * up
 
 
 def _ground(canvas: Canvas, scene: Scene) -> None:
@@ -74,11 +78,13 @@ def _ground(canvas: Canvas, scene: Scene) -> None:
     # Two unrelated textures: worn colour, and uneven temperature.
     worn = on_ground(clouds(rng, (256, 256), 64, 6), x, z, 9.0)
     mottled = on_ground(clouds(scene.stream(3), (128, 128), 48, 3), x, z, 14.0)
-    colour *= np.clip(1 + 0.13 * worn, 0.4, 1.8)[..., None]
+    colour *= np.clip(1 + 0.19 * worn, 0.4, 1.9)[..., None]
     heat += 0.45 * mottled
     tracks = np.exp(-(((aside - 1.8) % 3.4 - 1.7) ** 2) / 0.5)
     heat += np.where(on_avenue, 0.5 * climate.heat * (1 - tracks), 0)  # tyres warm the lanes' wheel tracks
-    light = irradiance(conditions, np.array([0.0, 1.0, 0.0]), light_at(scene, x, z) if conditions.night else np.zeros(3))
+    light = irradiance(
+        conditions, np.array([0.0, 1.0, 0.0]), light_at(scene, x, z) if conditions.night else np.zeros(3)
+    )
     canvas.matter[below, :3] = (colour * light)[below]
     canvas.matter[below, 3] = heat[below]
     canvas.light[below, :3] = 0
@@ -87,7 +93,12 @@ def _ground(canvas: Canvas, scene: Scene) -> None:
 
 
 def _markings(
-    scene: Scene, x: np.ndarray, z: np.ndarray, aside: np.ndarray, on_avenue: np.ndarray, on_street: np.ndarray
+    scene: Scene,
+    x: np.ndarray,
+    z: np.ndarray,
+    aside: np.ndarray,
+    on_avenue: np.ndarray,
+    on_street: np.ndarray,
 ) -> np.ndarray:
     """Return 1 where white, 2 where yellow paint lies on the road, else 0."""
     road = scene.road
@@ -107,7 +118,15 @@ def _markings(
 
 
 def _facade(
-    rng: np.random.Generator, scene: Scene, plane: str, fixed: float, start: float, end: float, height: float, wall: RGB, celsius: float
+    rng: np.random.Generator,
+    scene: Scene,
+    plane: str,
+    fixed: float,
+    start: float,
+    end: float,
+    height: float,
+    wall: RGB,
+    celsius: float,
 ) -> Face:
     """Return one wall with its rows of windows; ``plane`` x: along the avenue, z: across it (world axes)."""
     conditions, climate = scene.conditions, scene.conditions.climate
@@ -123,7 +142,7 @@ def _facade(
     for level in range(storeys):  # walls are warmest near the ground and store heat unevenly
         low, high = height * level / storeys, height * (level + 1) / storeys
         surfaces.append(Surface(quad(start, end, low, high), wall, celsius + 0.8 - 0.45 * level))
-    glass = 0.6 * climate.air + 0.4 * climate.sky
+    glass = 0.4 * climate.air + 0.6 * climate.sky
     pitch, floor = 2.6, 3.2
     columns = int(min((end - start) // pitch, 14))
     for row in range(int(min((height - 4.2) // floor, 9))):
@@ -136,12 +155,26 @@ def _facade(
                 dim = rng.uniform(0.3, 1.0)
                 glow = (glow[0] * dim, glow[1] * dim, glow[2] * dim)
             shade = rng.uniform(0.7, 1.4)
-            surfaces.append(Surface(quad(a, a + 1.4, low, low + 1.8), (0.09 * shade, 0.12 * shade, 0.15 * shade), glass + 0.8 * rng.normal(), glow))
+            surfaces.append(
+                Surface(
+                    quad(a, a + 1.4, low, low + 1.8),
+                    (0.09 * shade, 0.12 * shade, 0.15 * shade),
+                    glass + 0.8 * rng.normal(),
+                    glow,
+                )
+            )
     if rng.random() < 0.6:
         hue = SIGNS[rng.integers(len(SIGNS))]
         gain = 0.35 if conditions.night else 0.0
         sign = quad(start + 0.8, start + 0.8 + 0.5 * (end - start), 2.9, 3.9)
-        surfaces.append(Surface(sign, (hue[0] * 0.5, hue[1] * 0.5, hue[2] * 0.5), climate.air + (6.0 if conditions.night else 1.5), (hue[0] * gain, hue[1] * gain, hue[2] * gain)))
+        surfaces.append(
+            Surface(
+                sign,
+                (hue[0] * 0.5, hue[1] * 0.5, hue[2] * 0.5),
+                climate.air + (6.0 if conditions.night else 1.5),
+                (hue[0] * gain, hue[1] * gain, hue[2] * gain),
+            )
+        )
         shop = quad(start + 0.8, start + 0.8 + 0.5 * (end - start), 0.5, 2.7)
         inside = 0.22 if conditions.night else 0.0
         surfaces.append(Surface(shop, (0.10, 0.11, 0.12), glass + 3, (inside, inside * 0.9, inside * 0.7)))
@@ -179,11 +212,19 @@ def _skyline(scene: Scene) -> list[_Item]:
     for _ in range(int(rng.integers(5, 12))):
         z, x = rng.uniform(85, 150), rng.uniform(-95, 95)
         wall = WALLS[rng.integers(len(WALLS))]
-        faces = box((-8, 8), (-rng.uniform(5, 12), rng.uniform(5, 12)), (0, rng.uniform(14, 48)), wall, climate.wall - 2.5)
+        faces = box(
+            (-8, 8),
+            (-rng.uniform(5, 12), rng.uniform(5, 12)),
+            (0, rng.uniform(14, 48)),
+            wall,
+            climate.wall - 2.5,
+        )
         items.append((z, faces, (x, z)))
     for x in np.arange(-70, 71, 7.0):
         green = (0.05, 0.09, 0.04)
-        hedge = Surface(flat(ellipse(0.0, 0.0, rng.uniform(5, 9), rng.uniform(2.0, 5.5), 14)), green, climate.plants - 0.8)
+        hedge = Surface(
+            flat(ellipse(0.0, 0.0, rng.uniform(5, 9), rng.uniform(2.0, 5.5), 14)), green, climate.plants - 0.8
+        )
         items.append((80.0, [Face(None, (hedge,))], (float(x), 80.0)))
     return items
 
@@ -199,14 +240,28 @@ def _trees(scene: Scene) -> list[_Item]:
         z = road.gap + rng.uniform(3, 6)
         while z < 60:
             size, tall = rng.uniform(1.3, 2.1), rng.uniform(2.4, 3.4)
-            surfaces = [Surface(flat(limb((0, 0), (0.05, tall), 0.35, 0.22)), (0.08, 0.06, 0.045), climate.air + 0.3)]
+            surfaces = [
+                Surface(flat(limb((0, 0), (0.05, tall), 0.35, 0.22)), (0.08, 0.06, 0.045), climate.air + 0.3)
+            ]
             for layer in range(34):
                 angle, radius = rng.uniform(0, 2 * np.pi), size * np.sqrt(rng.uniform(0, 1))
                 right, up = radius * np.cos(angle), tall + 0.8 * size + 0.85 * radius * np.sin(angle)
-                shade = (0.55 + 0.45 * layer / 33) * (0.85 + 0.35 * (up - tall) / (2 * size)) * rng.uniform(0.8, 1.2)
+                shade = (
+                    (0.55 + 0.45 * layer / 33)
+                    * (0.85 + 0.35 * (up - tall) / (2 * size))
+                    * rng.uniform(0.8, 1.2)
+                )
                 tone = hue * shade
-                tuft = flat(ellipse(right, up, size * rng.uniform(0.2, 0.36), size * rng.uniform(0.16, 0.28), 8))
-                surfaces.append(Surface(tuft, (float(tone[0]), float(tone[1]), float(tone[2])), climate.plants + 0.35 * rng.normal()))
+                tuft = flat(
+                    ellipse(right, up, size * rng.uniform(0.2, 0.36), size * rng.uniform(0.16, 0.28), 8)
+                )
+                surfaces.append(
+                    Surface(
+                        tuft,
+                        (float(tone[0]), float(tone[1]), float(tone[2])),
+                        climate.plants + 0.35 * rng.normal(),
+                    )
+                )
             x = road.centre + side * (road.half + rng.uniform(3.6, 4.6))
             items.append((float(z), [Face(None, tuple(surfaces))], (float(x), float(z))))
             z += rng.uniform(5, 13)
@@ -217,8 +272,8 @@ def _roughen(canvas: Canvas, scene: Scene) -> None:
     """Give walls and leaves grain: one texture for colour, another for temperature."""
     upright = canvas.light[..., 3] < FAR
     rows = np.arange(canvas.identity.shape[0])[:, None] < scene.camera.horizon * canvas.identity.shape[0] + 40
-    grain = clouds(scene.stream(7), canvas.identity.shape, 24, 5)
+    grain = clouds(scene.stream(7), canvas.identity.shape, 9, 4)
     uneven = clouds(scene.stream(8), canvas.identity.shape, 90, 3)
     mask = (upright & rows).astype(np.float32)
-    canvas.matter[..., :3] *= np.clip(1 + 0.10 * grain * mask, 0.5, 1.6)[..., None]
+    canvas.matter[..., :3] *= np.clip(1 + 0.15 * grain * mask, 0.5, 1.7)[..., None]
     canvas.matter[..., 3] += 0.5 * uneven * mask

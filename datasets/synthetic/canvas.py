@@ -127,10 +127,16 @@ class Canvas:
         """Return an independent copy, to paint a frame over a shared background."""
         other = Canvas.__new__(Canvas)
         other.camera = self.camera
-        other.matter, other.light, other.identity = self.matter.copy(), self.light.copy(), self.identity.copy()
+        other.matter, other.light, other.identity = (
+            self.matter.copy(),
+            self.light.copy(),
+            self.identity.copy(),
+        )
         return other
 
-    def fill(self, pixels: np.ndarray, colour: RGB, celsius: float, glow: RGB, depth: float, identity: int) -> None:
+    def fill(
+        self, pixels: np.ndarray, colour: RGB, celsius: float, glow: RGB, depth: float, identity: int
+    ) -> None:
         """Fill one polygon, ``N x 2`` float pixels of the picture, over everything painted so far."""
         corners = fixed_point(pixels)
         cv2.fillPoly(self.matter, [corners], (*colour, celsius), shift=_SHIFT)

@@ -9,7 +9,17 @@ import numpy as np
 from .canvas import RGB
 
 # One block holds every condition once, in an order drawn per block; so any few scenes in a row are mixed.
-CONDITIONS = ("day", "night", "smoke", "overcast", "glare", "exposure", "crossover", "night-smoke", "night-glare")
+CONDITIONS = (
+    "day",
+    "night",
+    "smoke",
+    "overcast",
+    "glare",
+    "exposure",
+    "crossover",
+    "night-smoke",
+    "night-glare",
+)
 
 
 @dataclass(frozen=True)
@@ -78,13 +88,28 @@ def _climate(name: str, night: bool, rng: np.random.Generator) -> Climate:
     if name == "crossover":
         # A hot afternoon: skin, clothes, walls and road within a degree or two of each other.
         air = rng.uniform(33.0, 35.0)
-        return Climate(air, air + 1.5, air + 1.0, air - 1.0, air - 12, 35.4, air + 1.2, 0.75, air - 17, air + 20)
+        return Climate(
+            air, air + 1.5, air + 1.0, air - 0.5, air - 8, 35.6, air + 1.2, 0.75, air - 12, air + 19
+        )
     if night:
         air = rng.uniform(3.0, 11.0)
-        return Climate(air, air - 1.0, air + 2.0, air - 1.5, air - 16, air + 21, air + 14, 1.0, air - 13, air + 25)
+        return Climate(
+            air, air - 1.0, air + 2.0, air - 1.5, air - 9, air + 20, air + 13, 1.0, air - 13, air + 20
+        )
     air = rng.uniform(8.0, 15.0)
     sun = 1.5 if name == "overcast" else 4.0
-    return Climate(air, air + sun, air + 0.8 * sun, air, air - 18, air + 19, air + 13, 1.0, air - 14, air + 26)
+    return Climate(
+        air,
+        air + sun,
+        air + 0.8 * sun,
+        air,
+        air - (5 if sun < 2 else 8),
+        air + 19,
+        air + 12,
+        1.0,
+        air - 12,
+        air + 21,
+    )
 
 
 def draw_conditions(name: str, rng: np.random.Generator) -> Conditions:
@@ -97,10 +122,19 @@ def draw_conditions(name: str, rng: np.random.Generator) -> Conditions:
         float(np.sin(elevation)),
         float(np.cos(azimuth) * np.cos(elevation)),
     )
-    sun, ambient, sky, exposure = (1.05, 0.95, 0.80), (0.50, 0.54, 0.62), ((0.22, 0.40, 0.75), (0.62, 0.74, 0.88)), 1.0
+    sun, ambient, sky, exposure = (
+        (1.05, 0.95, 0.80),
+        (0.50, 0.54, 0.62),
+        ((0.22, 0.40, 0.75), (0.62, 0.74, 0.88)),
+        1.0,
+    )
     haze, tags, headlamps = 0.003, {"day"}, False
     if night:
-        sun, ambient, sky = (0.0, 0.0, 0.0), (0.016, 0.018, 0.026), ((0.004, 0.006, 0.014), (0.020, 0.018, 0.022))
+        sun, ambient, sky = (
+            (0.0, 0.0, 0.0),
+            (0.016, 0.018, 0.026),
+            ((0.004, 0.006, 0.014), (0.020, 0.018, 0.022)),
+        )
         exposure, tags, headlamps = float(rng.uniform(1.7, 2.5)), {"night"}, True
     elif name in ("overcast", "smoke"):
         sun, ambient, sky = (0.0, 0.0, 0.0), (0.62, 0.66, 0.70), ((0.50, 0.56, 0.62), (0.66, 0.70, 0.73))

@@ -64,7 +64,13 @@ def generate(
             f"synthetic set: expected images >= 1, seed >= 0 and an even size of at least 64 x 64, "
             f"found images={images}, seed={seed}, size={width} x {height}"
         )
-    wanted = {"generator": GENERATOR, "seed": seed, "images": images, "size": [width, height], "notice": NOTICE}
+    wanted = {
+        "generator": GENERATOR,
+        "seed": seed,
+        "images": images,
+        "size": [width, height],
+        "notice": NOTICE,
+    }
     if _holds(root, wanted):
         _log.info("%s: the synthetic set is already there", root)
         return
@@ -108,7 +114,9 @@ def _write(folder: Path, wanted: dict[str, Any], progress: Callable[[int, int, s
             # M3FD's infrared files are grey pictures stored with three channels.
             write_png(folder / "Ir" / f"{stem}.png", np.repeat(frame.infrared[..., None], 3, axis=2))
             write_png(folder / "Vis" / f"{stem}.png", frame.visible)
-            write_text(folder / "Annotation" / f"{stem}.xml", voc_xml(f"{stem}.png", width, height, frame.objects))
+            write_text(
+                folder / "Annotation" / f"{stem}.xml", voc_xml(f"{stem}.png", width, height, frame.objects)
+            )
             conditions[stem] = {"scene": scene.name, "tags": list(scene.conditions.tags)}
             done += 1
             if progress is not None:
@@ -145,7 +153,9 @@ def _require_ours(root: Path) -> None:
     if not root.exists() and not root.is_symlink():
         return
     if not root.is_dir() or root.is_symlink():
-        raise DataError(f"{root}: expected a folder for the synthetic set, found a file or a link; choose another path")
+        raise DataError(
+            f"{root}: expected a folder for the synthetic set, found a file or a link; choose another path"
+        )
     names = {entry.name for entry in root.iterdir()}
     foreign = sorted(names - {*IMAGE_FOLDERS, PARAMETERS_FILE, CONDITIONS_FILE})
     if names and (foreign or _parameters(root) is None):

@@ -53,14 +53,19 @@ def _misregister(image: np.ndarray, scene: Scene) -> np.ndarray:
     turn = rng.uniform(-0.0015, 0.0015)
     shift = rng.uniform(-0.55, 0.55, 2)
     matrix = np.array([[1, -turn, shift[0] + turn * height / 2], [turn, 1, shift[1] - turn * width / 2]])
-    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _fixed_pattern(scene: Scene) -> np.ndarray:
     """Return the bolometer's fixed pattern, the same for the whole data set: columns, pixels, warm corners."""
     rng = np.random.default_rng([scene.seed[0], 999_983])
     height, width = scene.camera.height, scene.camera.width
-    columns = 0.007 * rng.standard_normal((1, width), dtype=np.float32)
-    pixels = 0.006 * rng.standard_normal((height, width), dtype=np.float32)
-    v, u = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)[None]
+    columns = 0.0045 * rng.standard_normal((1, width), dtype=np.float32)
+    pixels = 0.005 * rng.standard_normal((height, width), dtype=np.float32)
+    v, u = (
+        np.linspace(-1, 1, height, dtype=np.float32)[:, None],
+        np.linspace(-1, 1, width, dtype=np.float32)[None],
+    )
     return columns + pixels + 0.022 * (u * u + v * v - 0.6)

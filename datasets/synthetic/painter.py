@@ -69,7 +69,9 @@ def paint_faces(
     """Paint a solid; return all its painted corners as ``N x 2`` pixels, or None when it is behind the camera."""
     camera, lamps = canvas.camera, light_at(scene, *place)
     eye = np.array([0.0, camera.above_ground, 0.0])
-    turn = np.array([[np.sin(heading), -np.cos(heading), 0], [0, 0, 1], [np.cos(heading), np.sin(heading), 0]])
+    turn = np.array(
+        [[np.sin(heading), -np.cos(heading), 0], [0, 0, 1], [np.cos(heading), np.sin(heading), 0]]
+    )
     queue: list[tuple[float, Face, np.ndarray | None]] = []
     for face in faces:
         if face.normal is None:
@@ -114,7 +116,9 @@ def _shadows(canvas: Canvas, scene: Scene, built: list[tuple[Actor, list[Face]]]
                 pixels, _ = camera.project(ground)
                 cast.append(cv2.convexHull(pixels.astype(np.float32))[:, 0])
         if actor.kind in ("car", "truck", "bus"):
-            footprint = (world[world[:, 1] < 1.0] * np.array([1.0, 0.0, 1.0]) - [place[0], 0, place[1]]) * 1.06
+            footprint = (
+                world[world[:, 1] < 1.0] * np.array([1.0, 0.0, 1.0]) - [place[0], 0, place[1]]
+            ) * 1.06
             pixels, _ = camera.project(footprint + [place[0], 0, place[1]])
             hull = cv2.convexHull(pixels.astype(np.float32))[:, 0]
             contact.append(hull)
@@ -134,7 +138,9 @@ def _shadows(canvas: Canvas, scene: Scene, built: list[tuple[Actor, list[Face]]]
         canvas.matter[..., 3] += 4.0 * scene.conditions.climate.heat * shade_mask(canvas, warm, 1.8)
 
 
-def _headlamps(canvas: Canvas, scene: Scene, frame: int, ground: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def _headlamps(
+    canvas: Canvas, scene: Scene, frame: int, ground: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
     """Light the road in front of vehicles that drive at night (maps of ``Camera.ground`` at scale 1)."""
     x, z, below = ground
     pool = np.zeros_like(x)

@@ -16,7 +16,13 @@ SIZES = {
     "car": (4.5, 1.9, 1.6), "truck": (5.4, 2.1, 2.3), "bus": (9.5, 2.5, 3.0), "motorcycle": (2.0, 0.8, 1.7),
     "person": (0.5, 0.6, 1.7), "lamp": (0.6, 0.6, 1.5),
 }  # fmt: skip
-DEPTHS = {"car": (9.0, 23.0), "truck": (10.0, 25.0), "bus": (15.0, 32.0), "motorcycle": (7.5, 14.0), "person": (7.0, 15.0)}
+DEPTHS = {
+    "car": (8.0, 26.0),
+    "truck": (10.0, 25.0),
+    "bus": (15.0, 32.0),
+    "motorcycle": (7.0, 14.0),
+    "person": (7.0, 15.0),
+}
 
 
 @dataclass(frozen=True)
@@ -109,10 +115,14 @@ class Scene:
         """Return X, Z and colour of the lamps that light the street at night."""
         if not self.conditions.night:
             return []
-        found = [(a.x, a.z, (0.55, 0.42, 0.24)) for a in self.actors if a.kind == "lantern" and a.lit is not None]
+        found = [
+            (a.x, a.z, (0.55, 0.42, 0.24)) for a in self.actors if a.kind == "lantern" and a.lit is not None
+        ]
         # The row of street lamps overhead, out of the picture.
         side = 1.0 if self.seed[1] % 2 else -1.0
-        found += [(self.road.centre + side * self.road.half, z, (0.17, 0.14, 0.10)) for z in (6.0, 24.0, 42.0)]
+        found += [
+            (self.road.centre + side * self.road.half, z, (0.17, 0.14, 0.10)) for z in (6.0, 24.0, 42.0)
+        ]
         return found
 
     def faces(self, actor: Actor, frame: int) -> list[Face]:
@@ -130,7 +140,7 @@ class Scene:
             aspect = float(np.sign(aspect)) * max(abs(aspect), 0.75) if abs(aspect) >= 0.5 else 0.0
             if actor.kind == "rider":
                 return rider(rng, self.conditions, aspect)
-            return motorcycle(rng, self.conditions, aspect, bool(np.cos(turn) < 0))
+            return motorcycle(rng, self.conditions, aspect, bool(np.cos(turn) < 0), actor.running)
         if actor.kind == "signal":
             return signal(rng, self.conditions, actor.reach, actor.base, actor.lit)
         if actor.kind == "lantern":
@@ -167,12 +177,19 @@ class _Stage:
                 wide = min(box[2], theirs[2]) - max(box[0], theirs[0])
                 tall = min(box[3], theirs[3]) - max(box[1], theirs[1])
                 if wide > 0 and tall > 0:
-                    smaller = min((box[2] - box[0]) * (box[3] - box[1]), (theirs[2] - theirs[0]) * (theirs[3] - theirs[1]))
+                    smaller = min(
+                        (box[2] - box[0]) * (box[3] - box[1]),
+                        (theirs[2] - theirs[0]) * (theirs[3] - theirs[1]),
+                    )
                     cost += 2.0 * wide * tall / max(smaller, 1e-6)
         length, width, _ = SIZES.get(actor.kind, (0.6, 0.6, 0))
         for other_actor, other_x, other_z in self._footprints:
-            half_x = (abs(np.sin(actor.heading)) * length + abs(np.cos(actor.heading)) * width) / 2 + other_x + 0.3
-            half_z = (abs(np.cos(actor.heading)) * length + abs(np.sin(actor.heading)) * width) / 2 + other_z + 0.6
+            half_x = (
+                (abs(np.sin(actor.heading)) * length + abs(np.cos(actor.heading)) * width) / 2 + other_x + 0.3
+            )
+            half_z = (
+                (abs(np.cos(actor.heading)) * length + abs(np.sin(actor.heading)) * width) / 2 + other_z + 0.6
+            )
             for frame in (0, self.frames // 2, self.frames - 1):
                 x, z = actor.position(frame)
                 ox, oz = other_actor.position(frame)
@@ -182,16 +199,20 @@ class _Stage:
 
     def add(self, candidates: list[Actor]) -> Actor | None:
         """Keep the candidate with the least trouble, or none when all of them collide or miss the picture."""
+        if not candidates:
+            return None
         costs = [self._cost(actor) for actor in candidates]
         best = int(np.argmin(costs))
-        if costs[best] >= 3.0:
+        if costs[best] >= 4.5:
             return None
         actor = candidates[best]
         length, width, _ = SIZES.get(actor.kind, (0.6, 0.6, 0))
         self.actors.append(actor)
         self._rectangles.append(np.array([self._rectangle(actor, frame) for frame in (0, self.frames - 1)]))
         along, aside = abs(np.cos(actor.heading)), abs(np.sin(actor.heading))
-        self._footprints.append((actor, (aside * length + along * width) / 2, (along * length + aside * width) / 2))
+        self._footprints.append(
+            (actor, (aside * length + along * width) / 2, (along * length + aside * width) / 2)
+        )
         return actor
 
     def _seed(self) -> int:
@@ -201,7 +222,7 @@ class _Stage:
         """Drive (or park) a vehicle somewhere on the roads."""
         near, far = DEPTHS[kind]
         candidates = []
-        for _ in range(24):
+        for _ in range(32):
             z = self.rng.uniform(near, far)
             road, across = self.road, self.road.crossing is not None and self.rng.random() < 0.6
             if across and not parked:
@@ -220,7 +241,10 @@ class _Stage:
                 heading, dx, dz = (0.0 if side > 0 else np.pi) + self.rng.normal(0, 0.04), 0.0, 0.0
             else:
                 side = 1.0 if self.rng.random() < 0.5 else -1.0
-                if road.crossing is not None:
+                waiting = road.crossing is not None and kind == "motorcycle" and side > 0
+                if waiting:
+                    z = road.stripes - self.rng.uniform(0.5, 1.5)  # at the stop line, near the camera
+                elif road.crossing is not None:
                     z = max(z, road.crossing + 7.0)
                 lane = self.rng.integers(road.lanes)
                 x = road.centre + side * (1.8 + 3.4 * lane)
@@ -229,7 +253,24 @@ class _Stage:
                     z = max(z, near + speed * self.frames)
                 heading = (0.0 if side > 0 else np.pi) + self.rng.normal(0, 0.06)
                 dx, dz = 0.0, side * speed
-            candidates.append(Actor(kind, label, float(x), float(z), float(dx), float(dz), float(heading), not parked, None, 0.0, 0.0, self._seed()))
+            if z > 1.3 * far:
+                continue
+            candidates.append(
+                Actor(
+                    kind,
+                    label,
+                    float(x),
+                    float(z),
+                    float(dx),
+                    float(dz),
+                    float(heading),
+                    not parked,
+                    None,
+                    0.0,
+                    0.0,
+                    self._seed(),
+                )
+            )
         return self.add(candidates)
 
     def pedestrian(self, where: tuple[float, float] | None = None) -> Actor | None:
@@ -251,7 +292,11 @@ class _Stage:
                 x = self.road.centre + side * (self.road.half + self.rng.uniform(0.5, 2.0))
                 if self.rng.random() < 0.6:
                     dz = float(self.rng.choice([-1.0, 1.0])) * 0.2
-            candidates.append(Actor("person", "People", float(x), float(z), dx, dz, 0.0, False, None, 0.0, 0.0, self._seed()))
+            candidates.append(
+                Actor(
+                    "person", "People", float(x), float(z), dx, dz, 0.0, False, None, 0.0, 0.0, self._seed()
+                )
+            )
         return self.add(candidates)
 
     def lamp(self, night: bool) -> None:
@@ -264,15 +309,47 @@ class _Stage:
             if self.rng.random() < 0.6:
                 lit = int(self.rng.choice([0, 0, 2, 2, 1])) if self.rng.random() < 0.75 else None
                 reach = -side * float(self.rng.choice([0.0, 1.6, 2.4]))
-                candidates.append(Actor("signal", "Lamp", x, z, 0.0, 0.0, 0.0, False, lit, self.rng.uniform(3.1, 4.0), reach, self._seed()))
+                candidates.append(
+                    Actor(
+                        "signal",
+                        "Lamp",
+                        x,
+                        z,
+                        0.0,
+                        0.0,
+                        0.0,
+                        False,
+                        lit,
+                        self.rng.uniform(3.1, 4.0),
+                        reach,
+                        self._seed(),
+                    )
+                )
             else:
                 burning = night and self.rng.random() < 0.85
-                candidates.append(Actor("lantern", "Lamp", x, z, 0.0, 0.0, 0.0, False, 1 if burning else None, self.rng.uniform(2.7, 3.3), 0.0, self._seed()))
+                candidates.append(
+                    Actor(
+                        "lantern",
+                        "Lamp",
+                        x,
+                        z,
+                        0.0,
+                        0.0,
+                        0.0,
+                        False,
+                        1 if burning else None,
+                        self.rng.uniform(2.7, 3.3),
+                        0.0,
+                        self._seed(),
+                    )
+                )
         lamp = self.add(candidates)
         if lamp is not None:
             height = lamp.base + (1.6 if lamp.reach else 0.1)
             # A hair further away than its head, so that it is painted first.
-            self.actors.append(Actor("pole", None, lamp.x, lamp.z + 0.05, 0.0, 0.0, 0.0, False, None, height, lamp.reach, 0))
+            self.actors.append(
+                Actor("pole", None, lamp.x, lamp.z + 0.05, 0.0, 0.0, 0.0, False, None, height, lamp.reach, 0)
+            )
 
 
 def build_scene(seed: int, index: int, condition: str, size: tuple[int, int], frames: int) -> Scene:
@@ -301,22 +378,39 @@ def build_scene(seed: int, index: int, condition: str, size: tuple[int, int], fr
         gap=(crossing + 6.5) if crossing is not None else 9.0,
     )
     stage = _Stage(camera, road, frames, rng)
-    for _ in range(1 + int(rng.random() < 0.35)):
+    for _ in range(1 + int(rng.random() < 0.15)):
         stage.lamp(conditions.night)
-    if rng.random() < 0.85:
+    for _ in range(1 + int(rng.random() < 0.1)):
         stage.vehicle("bus", "Bus", parked=False)
     for _ in range(1 + int(rng.random() < 0.5)):
         stage.vehicle("truck", "Truck", parked=bool(rng.random() < 0.2))
-    for _ in range(1 + int(rng.random() < 0.2)):
-        bike = stage.vehicle("motorcycle", "Motorcycle", parked=False)
-        if bike is not None and rng.random() < 0.85:
+    for _ in range(1 + int(rng.random() < 0.35)):
+        bike = stage.vehicle("motorcycle", "Motorcycle", parked=bool(rng.random() < 0.15))
+        if bike is not None and bike.running:
             # A hair nearer than the machine, so that the rider is painted over it.
-            stage.actors.append(Actor("rider", "People", bike.x, bike.z - 0.05, bike.dx, bike.dz, bike.heading, False, None, 0.0, 0.0, bike.seed + 1))
-    for _ in range(int(rng.integers(2, 5))):
+            stage.actors.append(
+                Actor(
+                    "rider",
+                    "People",
+                    bike.x,
+                    bike.z - 0.05,
+                    bike.dx,
+                    bike.dz,
+                    bike.heading,
+                    False,
+                    None,
+                    0.0,
+                    0.0,
+                    bike.seed + 1,
+                )
+            )
+    for _ in range(int(rng.integers(4, 7))):
         stage.vehicle("car", "Car", parked=bool(rng.random() < 0.3))
-    for _ in range(int(rng.integers(2, 5))):
+    for _ in range(int(rng.integers(1, 4))):
         stage.pedestrian()
     plume = (float(rng.uniform(-2.5, 2.5)) + camera.pan * 11, float(rng.uniform(6.5, 8.5)))
     if conditions.smoke:
         stage.pedestrian(where=(plume[0], plume[1] + 3.5))
-    return Scene(index, f"{index:03d}-{condition}", (seed, index), conditions, camera, road, tuple(stage.actors), plume)
+    return Scene(
+        index, f"{index:03d}-{condition}", (seed, index), conditions, camera, road, tuple(stage.actors), plume
+    )

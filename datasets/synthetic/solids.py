@@ -24,7 +24,12 @@ class Panel:
         """Return the ``4 x 3`` corners of a part of the panel; ``across`` 0 is left, ``along`` 0 is the start."""
         a, b, c, d = self.corners
         corners = []
-        for u, v in ((across[0], along[0]), (across[1], along[0]), (across[1], along[1]), (across[0], along[1])):
+        for u, v in (
+            (across[0], along[0]),
+            (across[1], along[0]),
+            (across[1], along[1]),
+            (across[0], along[1]),
+        ):
             corners.append((a * (1 - u) + b * u) * (1 - v) + (d * (1 - u) + c * u) * v)
         return np.array(corners)
 
@@ -59,7 +64,9 @@ def on_side(shape: Sequence[tuple[float, float]], half_width: float) -> np.ndarr
 def disc(x: float, z: float, radius: float, half_width: float, corners: int = 14) -> np.ndarray:
     """Return a wheel-like disc on the left side of a body as ``corners x 3`` points."""
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
-    return np.stack([x + radius * np.cos(turn), np.full(corners, half_width), z + radius * np.sin(turn)], axis=1)
+    return np.stack(
+        [x + radius * np.cos(turn), np.full(corners, half_width), z + radius * np.sin(turn)], axis=1
+    )
 
 
 def flat(shape: Sequence[tuple[float, float]]) -> np.ndarray:
@@ -81,7 +88,12 @@ def limb(
     length = max(float(np.hypot(x1 - x0, y1 - y0)), 1e-6)
     nx, ny = (y0 - y1) / length, (x1 - x0) / length
     a, b = width / 2, (width if end_width is None else end_width) / 2
-    return [(x0 + nx * a, y0 + ny * a), (x1 + nx * b, y1 + ny * b), (x1 - nx * b, y1 - ny * b), (x0 - nx * a, y0 - ny * a)]
+    return [
+        (x0 + nx * a, y0 + ny * a),
+        (x1 + nx * b, y1 + ny * b),
+        (x1 - nx * b, y1 - ny * b),
+        (x0 - nx * a, y0 - ny * a),
+    ]
 
 
 def cutout(parts: Sequence[tuple[Sequence[tuple[float, float]], RGB, float]]) -> Face:
@@ -90,7 +102,12 @@ def cutout(parts: Sequence[tuple[Sequence[tuple[float, float]], RGB, float]]) ->
 
 
 def box(
-    x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], colour: RGB, celsius: float, glow: RGB = BLACK
+    x: tuple[float, float],
+    y: tuple[float, float],
+    z: tuple[float, float],
+    colour: RGB,
+    celsius: float,
+    glow: RGB = BLACK,
 ) -> list[Face]:
     """Return the five upper faces of an upright box."""
     (x0, x1), (y0, y1), (z0, z1) = x, y, z

@@ -43,7 +43,7 @@ class Thermals:
         climate = conditions.climate
         sunny = 2.5 if max(conditions.sun) > 0 else -1.0
         body = climate.air + sunny
-        glass = 0.55 * climate.air + 0.45 * climate.sky + (3.0 if running else 0.0)
+        glass = 0.45 * climate.air + 0.55 * climate.sky + (3.0 if running else 0.0)
         heat = climate.heat if running else 0.0
         return cls(
             body=body + 1.5 * heat,
@@ -76,7 +76,14 @@ def _wheels(centres: list[float], radius: float, half_width: float, heat: Therma
 
 def _tyres(x: float, half_width: float, radius: float, heat: Thermals) -> list[Surface]:
     """Return the two tyres and the dark gap seen below a bumper."""
-    gap = np.array([(x, half_width * 0.8, 0.1), (x, -half_width * 0.8, 0.1), (x, -half_width * 0.8, 0.5), (x, half_width * 0.8, 0.5)])
+    gap = np.array(
+        [
+            (x, half_width * 0.8, 0.1),
+            (x, -half_width * 0.8, 0.1),
+            (x, -half_width * 0.8, 0.5),
+            (x, half_width * 0.8, 0.5),
+        ]
+    )
     surfaces = [Surface(gap, (0.01, 0.01, 0.01), (heat.wheel + heat.body) / 2)]
     for side in (1.0, -1.0):
         y0, y1 = side * half_width * 0.97, side * half_width * 0.72
@@ -104,7 +111,9 @@ def car(rng: np.random.Generator, conditions: Conditions, running: bool) -> list
     heat, air = Thermals.of(conditions, running), conditions.climate.air
     paint = PAINTS[rng.integers(len(PAINTS))]
     kind = rng.choice(["saloon", "hatch", "suv"], p=[0.35, 0.25, 0.4])
-    length, width, height = {"saloon": (4.5, 1.8, 1.45), "hatch": (4.0, 1.75, 1.5), "suv": (4.6, 1.9, 1.8)}[str(kind)]
+    length, width, height = {"saloon": (4.5, 1.8, 1.45), "hatch": (4.0, 1.75, 1.5), "suv": (4.6, 1.9, 1.8)}[
+        str(kind)
+    ]
     height *= rng.uniform(0.97, 1.06)
     f, w, belt, sill = length / 2, width / 2, height * 0.60, 0.32
     boot = {"saloon": 0.85, "hatch": 0.12, "suv": 0.10}[str(kind)]
@@ -163,7 +172,9 @@ def truck(rng: np.random.Generator, conditions: Conditions, running: bool) -> li
     heat, air = Thermals.of(conditions, running), conditions.climate.air
     paint = TRUCK_PAINTS[rng.integers(len(TRUCK_PAINTS))]
     kind = str(rng.choice(["van", "pickup", "box"], p=[0.35, 0.25, 0.40]))
-    length, width, height = {"van": (5.0, 1.95, 2.05), "pickup": (5.1, 1.95, 1.85), "box": (6.4, 2.2, 2.25)}[kind]
+    length, width, height = {"van": (5.0, 1.95, 2.05), "pickup": (5.1, 1.95, 1.85), "box": (6.4, 2.2, 2.25)}[
+        kind
+    ]
     height *= rng.uniform(0.96, 1.05)
     f, w, belt, sill = length / 2, width / 2, height * 0.56, 0.40
     cargo = conditions.climate.air - 3.0  # insulated and shaded inside: it follows the cold sky
@@ -182,7 +193,12 @@ def truck(rng: np.random.Generator, conditions: Conditions, running: bool) -> li
     rear_surfaces = [Surface(rear.corners, paint, side_temperature)]
     upper_surfaces = [Surface(rear_upper.corners, paint, side_temperature)]
     if kind == "van":
-        rear_surfaces = [*_tyres(-f, w, 0.36, heat), *rear_surfaces, *_lamps(rear, False, on, (0.55, 0.95), air), _plate(rear, (0.2, 0.4), cargo)]
+        rear_surfaces = [
+            *_tyres(-f, w, 0.36, heat),
+            *rear_surfaces,
+            *_lamps(rear, False, on, (0.55, 0.95), air),
+            _plate(rear, (0.2, 0.4), cargo),
+        ]
         upper_surfaces.append(Surface(rear_upper.patch((0.08, 0.92), (0.1, 0.8)), GLASS, cargo - 0.5))
     elif kind == "pickup":
         upper_surfaces.append(Surface(rear_upper.patch((0.1, 0.9), (0.1, 0.85)), GLASS, heat.glass))
@@ -219,7 +235,13 @@ def truck(rng: np.random.Generator, conditions: Conditions, running: bool) -> li
     if kind != "van":
         faces = _load(kind, f, w, cab_rear, height, paint, cargo, heat, on, air, rng) + faces
     stack_x, stack_y = (f - 2.15, -w * 1.02) if kind == "van" else (cab_rear - 0.08, -w * 0.97)
-    faces += box((stack_x - 0.11, stack_x + 0.11), (stack_y - 0.12, stack_y + 0.10), (0.7, height + 0.40), (0.10, 0.10, 0.10), heat.exhaust)
+    faces += box(
+        (stack_x - 0.11, stack_x + 0.11),
+        (stack_y - 0.12, stack_y + 0.10),
+        (0.7, height + 0.40),
+        (0.10, 0.10, 0.10),
+        heat.exhaust,
+    )
     return faces
 
 
@@ -229,7 +251,11 @@ def _load(
 ) -> list[Face]:  # fmt: skip
     """Return the open bed of a pick-up or the box of a box truck, with its wheels and rear lamps."""
     top = height * 0.60 if kind == "pickup" else height * rng.uniform(1.12, 1.28)
-    colour = paint if kind == "pickup" else ((0.62, 0.62, 0.60), (0.40, 0.42, 0.44), _scaled(paint, 0.8))[rng.integers(3)]
+    colour = (
+        paint
+        if kind == "pickup"
+        else ((0.62, 0.62, 0.60), (0.40, 0.42, 0.44), _scaled(paint, 0.8))[rng.integers(3)]
+    )
     profile = [(-f, 0.5, w), (-f, top, w), (cab_rear - 0.05, top, w), (cab_rear - 0.05, 0.5, w)]
     (rear, deck, front), outline = extrude(profile)
     doors = Surface(rear.patch((0.49, 0.51), (0.25, 1.0)), _scaled(colour, 0.5), cargo)
@@ -254,11 +280,18 @@ def bus(rng: np.random.Generator, conditions: Conditions, running: bool) -> list
     light: RGB = (0.68, 0.68, 0.66)
     length, w, height = float(rng.uniform(8.5, 10.5)), 1.25, 3.05
     f, sill = length / 2, 0.35
-    profile = [(-f, sill, w), (-f, height - 0.1, w), (-f + 0.12, height, w * 0.95), (f - 0.15, height, w * 0.95), (f, height - 0.15, w), (f, sill, w)]
+    profile = [
+        (-f, sill, w),
+        (-f, height - 0.1, w),
+        (-f + 0.12, height, w * 0.95),
+        (f - 0.15, height, w * 0.95),
+        (f, height - 0.15, w),
+        (f, sill, w),
+    ]
     (rear, _, roof, _, front), outline = extrude(profile)
     on = running and conditions.headlamps
-    inside: RGB = (0.42, 0.38, 0.27) if on and conditions.night else BLACK
-    cabin = heat.glass + (6.0 if running else 0.0)  # heated, seen faintly through the panes
+    inside: RGB = (0.17, 0.15, 0.10) if on and conditions.night else BLACK
+    cabin = heat.glass + (3.0 if running else 0.0)  # heated, seen faintly through the panes
     faces = [
         Face(rear.normal, (
             *_tyres(-f, w, 0.46, heat),
@@ -281,7 +314,22 @@ def bus(rng: np.random.Generator, conditions: Conditions, running: bool) -> list
     step = (length - 0.7) / panes
     for i in range(panes):
         x = -f + 0.35 + i * step
-        details.append(Surface(on_side([(x + 0.08, 1.5), (x + 0.08, 2.55), (x + step - 0.08, 2.55), (x + step - 0.08, 1.5)], w), GLASS, cabin, inside))
-    details.append(Surface(on_side([(-f + 0.1, 0.5), (-f + 0.1, 1.3), (-f + 1.3, 1.3), (-f + 1.3, 0.5)], w), _scaled(paint, 0.6), heat.engine - 3))
+        details.append(
+            Surface(
+                on_side(
+                    [(x + 0.08, 1.5), (x + 0.08, 2.55), (x + step - 0.08, 2.55), (x + step - 0.08, 1.5)], w
+                ),
+                GLASS,
+                cabin,
+                inside,
+            )
+        )
+    details.append(
+        Surface(
+            on_side([(-f + 0.1, 0.5), (-f + 0.1, 1.3), (-f + 1.3, 1.3), (-f + 1.3, 0.5)], w),
+            _scaled(paint, 0.6),
+            heat.engine - 3,
+        )
+    )
     details += _wheels([-f + 2.1, f - 2.0], 0.48, w, heat)
     return faces + _sides(outline, details, Surface(outline, paint, heat.body))

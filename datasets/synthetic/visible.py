@@ -38,7 +38,11 @@ def render_visible(canvas: Canvas, scene: Scene, frame: int, smoke: Smoke | None
         through = np.exp(-smoke.thickness)[..., None]
         radiance = radiance * through + smoke.colour * (1 - through)
     # Bloom: bright lamps spread in lens and eye-level moisture.
-    bright = np.maximum(light[..., :3] * (through if smoke is not None else 1.0) - 0.4, 0) if conditions.headlamps else None
+    bright = (
+        np.maximum(light[..., :3] * (through if smoke is not None else 1.0) - 0.4, 0)
+        if conditions.headlamps
+        else None
+    )
     if bright is not None:
         strength = 2.2 if "glare" in conditions.tags else 0.55
         for sigma, share in ((2.5, 0.35), (8.0, 0.35), (24.0, 0.30)):
@@ -65,4 +69,6 @@ def _toned(linear: np.ndarray) -> np.ndarray:
 
 def _transfer(linear: np.ndarray) -> np.ndarray:
     """sRGB transfer curve (IEC 61966-2-1)."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(np.maximum(linear, 1e-6), 1 / 2.4) - 0.055)
+    return np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(np.maximum(linear, 1e-6), 1 / 2.4) - 0.055
+    )

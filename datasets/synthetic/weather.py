@@ -60,13 +60,17 @@ def dazzle(radiance: np.ndarray, scene: Scene) -> np.ndarray:
     if conditions.name != "glare":
         return radiance
     direction = np.asarray(conditions.sun_direction)
-    (column, row), _ = (v[0] for v in camera.project(camera.above_ground * np.array([[0.0, 1.0, 0.0]]) + 500 * direction))
+    (column, row), _ = (
+        v[0] for v in camera.project(camera.above_ground * np.array([[0.0, 1.0, 0.0]]) + 500 * direction)
+    )
     across = (np.arange(camera.width, dtype=np.float32) - column) / camera.width
     down = (np.arange(camera.height, dtype=np.float32) - row) / camera.width
     radius = np.sqrt(across[None] ** 2 + down[:, None] ** 2)
     angle = np.arctan2(down[:, None], across[None])
     rays = 1 + 0.35 * np.cos(6 * angle + scene.index) ** 8 + 0.2 * np.cos(7 * angle) ** 12
-    glow = 6.0 * np.exp(-((radius / 0.03) ** 2)) + rays * (0.95 * np.exp(-radius / 0.085) + 0.42 * np.exp(-radius / 0.36))
+    glow = 6.0 * np.exp(-((radius / 0.03) ** 2)) + rays * (
+        0.95 * np.exp(-radius / 0.085) + 0.42 * np.exp(-radius / 0.36)
+    )
     return radiance + glow[..., None] * np.array([1.0, 0.86, 0.62], np.float32)
 
 
@@ -89,4 +93,6 @@ def uneven_exposure(scene: Scene) -> np.ndarray:
 def depth_of(light: np.ndarray) -> np.ndarray:
     """Return the nearest depth per picture pixel from the supersampled light buffer."""
     height, width = light.shape[:2]
-    return cv2.resize(np.ascontiguousarray(light[..., 3]), (width // 2, height // 2), interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(
+        np.ascontiguousarray(light[..., 3]), (width // 2, height // 2), interpolation=cv2.INTER_NEAREST
+    )
