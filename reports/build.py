@@ -1,0 +1,134 @@
+"""Build the report of a run: PDF, LaTeX tables, and a summary for the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..datasets.errors import ReportError, StorageError
+from .context import Context, make_context
+from .document import all_tables, make_document
+from .latex import latex_files
+from .scores import METRICS
+from .stored import load_results
+from .typeset import Document, typeset
+
+Progress = Callable[[int, int, str], None]
+STEPS = 16  # chapters, panels, typesetting and writing
+
+
+def build_report(run: Path, *, out: Path | None = None, progress: Progress | None = None) -> Path:
+    """Write the report of a run from its stored results; no model is run.
+
+    Writes the PDF, ``RUN/tables/*.tex`` and ``RUN/report/summary.json``. The same stored results give the same
+    bytes, wherever the folder lies; the date in the PDF is ``SOURCE_DATE_EPOCH`` or else that of the manifest.
+
+    Args:
+        run: folder that ``regionfuse run`` wrote.
+        out: where the PDF goes; ``RUN/report/report.pdf`` when None.
+        progress: called with done, total and a message.
+
+    Returns:
+        Path of the PDF.
+
+    Raises:
+        ReportError: results are missing or damaged.
+        StorageError: the files cannot be written.
+    """
+    run = Path(run)
+    done = 0
+
+    def say(message: str) -> None:
+        nonlocal done
+        done = min(done + 1, STEPS - 1)
+        if progress is not None:
+            progress(done, STEPS, message)
+
+    say("reading stored results")
+    context = make_context(load_results(run))
+    timestamp = report_timestamp(context.results.manifest)
+    document = make_document(context, say)
+    say("typesetting")
+    pdf = typeset(document, timestamp)[0]
+    target = Path(out) if out is not None else run / "report" / "report.pdf"
+    for name, text in latex_files(all_tables(document, context)).items():
+        _write(run / "tables" / f"{name}.tex", text.encode())
+    summary = json.dumps(make_summary(context, document), indent=2, ensure_ascii=False, allow_nan=False)
+    _write(run / "report" / "summary.json", summary.encode() + b"\n")
+    _write(target, pdf)
+    if progress is not None:
+        progress(STEPS, STEPS, "report written")
+    return target
+
+
+def make_summary(context: Context, document: Document) -> dict[str, Any]:
+    """Title, verdict and one row a source and protocol; undefined numbers are null."""
+    rows = []
+    for protocol, scores in context.scores.items():
+        for score in scores:
+            row: dict[str, Any] = {
+                "protocol": protocol,
+                "source": score.source,
+                "title": score.title,
+                "status": "ok" if score.ok else "failed",
+                "reason": score.reason,
+                "seeds": score.seeds,
+            }
+            row.update({metric: _number(score.mean.get(metric)) for metric in METRICS})
+            row["delta_visible"] = {
+                metric: _number(score.delta.get(metric)) for metric in ("mAP50", "mAP50_95")
+            }
+            row["interval"] = {metric: list(bounds) for metric, bounds in score.interval.items()}
+            rows.append(row)
+    return {
+        "schema": 1,
+        "title": document.title,
+        "notice": document.notice or None,
+        "verdict": list(document.verdict),
+        "rows": rows,
+    }
+
+
+def report_timestamp(manifest: dict[str, Any]) -> int:
+    """Seconds since 1970 UTC: ``SOURCE_DATE_EPOCH`` when it is set, else when the run was made.
+
+    Raises:
+        ReportError: the variable is not a whole number.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given:
+        if not re.fullmatch(r"\d{1,11}", given):
+            raise ReportError(f"SOURCE_DATE_EPOCH: expected seconds since 1970, found {given!r}; unset it")
+        return int(given)
+    try:
+        moment = datetime.fromisoformat(str(manifest.get("created")).replace("Z", "+00:00"))
+    except ValueError:
+        return 0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return int(moment.timestamp())
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside the target and rename, so that nobody ever reads half a file."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        reason = error.strerror or type(error).__name__
+        raise StorageError(
+            f"{path}: cannot be written ({reason}); free space or choose another folder"
+        ) from error

@@ -1,0 +1,116 @@
+"""Everything needed to do it again: configuration, versions, hashes, cards, durations, warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..blocks import Block, Cell, Column, Heading, KeyValues, Note, Paragraph, Table
+from ..context import Context
+from ..numbers import seconds
+from .cells import source_cell
+
+
+def appendix_section(context: Context) -> list[Block]:
+    """All stored facts that the chapters do not need."""
+    manifest = context.results.manifest
+    blocks: list[Block] = [Heading("Appendix: how this was made", new_page=True)]
+    warnings = [str(text) for text in manifest.get("warnings") or []]
+    remarks = [*warnings, *context.results.missing]
+    blocks.append(Heading("Warnings", level=2))
+    blocks += [Note(text, "warning") for text in remarks] or [Paragraph.of("None.")]
+    for title, value in (
+        ("Configuration", manifest.get("config")),
+        ("Detector recipe", manifest.get("detector")),
+        ("Fusion training", manifest.get("fusion_training")),
+        ("Machine", manifest.get("machine")),
+        ("Versions", {"regionfuse": manifest.get("regionfuse"), **(manifest.get("versions") or {})}),
+        ("Hashes (SHA-256)", _hashes(context)),
+    ):
+        rows = flatten(value)
+        if rows:
+            blocks += [Heading(title, level=2), KeyValues(rows)]
+    blocks += _cards(manifest.get("sources") or [], context)
+    blocks += _units(manifest.get("units") or [], context)
+    return blocks
+
+
+def flatten(value: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """Nested values as dotted keys and texts, in the stored order."""
+    if isinstance(value, dict):
+        rows: list[tuple[str, str]] = []
+        for key, item in value.items():
+            rows += flatten(item, f"{prefix}.{key}" if prefix else str(key))
+        return tuple(rows)
+    if not prefix:
+        return ()
+    if isinstance(value, list | tuple):
+        if any(isinstance(item, dict) for item in value):
+            return tuple(
+                row for index, item in enumerate(value) for row in flatten(item, f"{prefix}[{index}]")
+            )
+        return ((prefix, ", ".join(_plain(item) for item in value) or "–"),)
+    return ((prefix, _plain(value)),)
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _hashes(context: Context) -> dict[str, str]:
+    manifest = context.results.manifest
+    split = {**(manifest.get("split") or {}), **context.results.split}
+    hashes = {"data set": (manifest.get("dataset") or {}).get("sha256"), "split": split.get("sha256")}
+    for item in manifest.get("sources") or []:
+        weights = (item.get("card") or {}).get("weights_sha256")
+        if weights:
+            hashes[f"weights of {item['name']}"] = weights
+    return {name: str(value) for name, value in hashes.items() if value}
+
+
+def _cards(sources: list[dict[str, Any]], context: Context) -> list[Block]:
+    if not sources:
+        return []
+    blocks: list[Block] = [Heading("Method cards", level=2)]
+    columns = (Column("source", "left"), Column("kind", "left"), Column("colour", "left"),
+               Column("trained on", "left"), Column("licence: code, weights", "left"),
+               Column("citation and notes", "left", wide=True))  # fmt: skip
+    rows = []
+    for item in sources:
+        card = item.get("card") or {}
+        licences = ", ".join(str(card[key]) for key in ("code_license", "weights_license") if card.get(key))
+        about = " ".join(str(card[key]) for key in ("citation", "notes") if card.get(key))
+        texts = [
+            str(card.get("kind", "")), str(card.get("color", "")), ", ".join(card.get("trained_on") or []) or "–",
+            licences or "–", about or "–",
+        ]  # fmt: skip
+        rows.append((source_cell(context, str(item["name"])), *(Cell(text) for text in texts)))
+    caption = "What each source is, what it was trained on, and what it may be used for."
+    return [*blocks, Table("", "cards", caption, columns, tuple(rows), small=True)]
+
+
+def _units(units: list[dict[str, Any]], context: Context) -> list[Block]:
+    if not units:
+        return []
+    columns = (Column("stage", "left"), Column("unit", "left"), Column("status", "left"), Column("duration"),
+               Column("key", "left"), Column("reason", "left", wide=True))  # fmt: skip
+    rows = []
+    total = 0.0
+    for unit in units:
+        duration = unit.get("seconds")
+        total += float(duration or 0.0)
+        failed = unit.get("status") == "failed"
+        texts = [str(unit.get(key) or "") for key in ("stage", "name", "status")]
+        rows.append(
+            (
+                *(Cell(text, bold=failed) for text in texts),
+                Cell(seconds(float(duration)) if duration is not None else "–"),
+                Cell(str(unit.get("key") or "")[:12], mono=True),
+                Cell(str(unit.get("reason") or "–")),
+            )
+        )
+    caption = f"Units of work with the first characters of their keys; {seconds(total)} in all."
+    return [Heading("Units of work", level=2), Table("", "units", caption, columns, tuple(rows), small=True)]

@@ -1,0 +1,159 @@
+"""What the report can and cannot show, computed from what it rests on."""
+
+from __future__ import annotations
+
+from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
+from ..context import Context
+from ..numbers import Z95, defined, percent, plural, whole, wilson
+from ..scores import HEADLINE
+
+FEW_BLOCKS = 20
+NARROW = 0.05
+MOST = 12
+
+
+def limits_section(context: Context) -> list[Block]:
+    """Paragraphs on size, chance, choice, leakage and labels, and what one object weighs."""
+    results = context.results
+    images, objects = results.extent()
+    blocks: list[Block] = [Heading("What this report can and cannot show")]
+    if results.notice:
+        blocks.append(Note(f"{_capital(results.notice)}.", "warning"))
+    counts = {name: number for name, number in results.class_counts().items() if number}
+    text = f" The test split has {plural(images, 'image')} with {plural(objects, 'object')}."
+    if counts:
+        rarest = min(counts, key=lambda name: counts[name])
+        text += (
+            f" Of the rarest class, {rarest}, it has {counts[rarest]}: a share measured on them is known to "
+            f"±{100 * half_width(counts[rarest]):.0f} points at best in the middle of the range, and one object "
+            f"more or less moves it by {100 / counts[rarest]:.1f} points. To know a share to ±5 points takes "
+            f"about {whole(needed(NARROW))} objects."
+        )
+    blocks.append(Paragraph.of("Size.", text))
+    blocks.append(Paragraph.of("Chance.", _chance(context)))
+    number = len(
+        [score for score in context.finished(context.headline_protocol) if score.source != "visible"]
+    )
+    if number > 1:
+        blocks.append(
+            Paragraph.of(
+                "Choice.",
+                f" {number} sources are compared with visible-only. The best of several looks better than it is, "
+                "because chance helps to be the best; intervals are not corrected for that.",
+            )
+        )
+    blocks.append(Paragraph.of("Labels.", _LABELS))
+    blocks.append(Paragraph.of("Threshold.", _THRESHOLD))
+    if "frozen" in results.protocols and len(results.protocols) > 1:
+        blocks.append(Paragraph.of("Protocols.", _PROTOCOLS))
+    trained = _trained_elsewhere(context)
+    if trained:
+        blocks.append(Paragraph.of("Training data.", trained))
+    if counts:
+        blocks.append(_weights(counts))
+    return blocks
+
+
+_LABELS = (
+    " One set of boxes serves both modalities. An object that cannot be seen in the visible image still counts as "
+    "missed there, so some of the advantage of infrared and fused sources lies in the labels by construction."
+)
+_THRESHOLD = (
+    " mAP needs no threshold. Outcomes, misclassifications and fixed and broken objects are those at one confidence "
+    "threshold per detector, chosen on the validation split; another threshold gives other counts."
+)
+_PROTOCOLS = (
+    " Numbers of the two protocols answer different questions and are never compared with each other. A frozen "
+    "detector favours sources that look like what it was trained on."
+)
+
+
+def half_width(number: int) -> float:
+    """Half of Wilson's 95 % interval of a share of one half, measured on ``number`` objects."""
+    low, high = wilson(number / 2, number)
+    return (high - low) / 2
+
+
+def needed(width: float) -> int:
+    """Objects that a share of one half needs for a 95 % half-width of ``width`` (normal approximation)."""
+    return round((Z95 / (2 * width)) ** 2)
+
+
+def _chance(context: Context) -> str:
+    protocol = context.headline_protocol
+    seeds = len(context.results.seeds(protocol))
+    if seeds == 1:
+        text = (
+            " There is one detector per source. Training again with another seed moves scores, often by a point or "
+            "more; this report cannot say by how much."
+        )
+    else:
+        text = (
+            f" There are {seeds} detectors per source; the standard deviations show the chance in training."
+        )
+    frame = context.results.table("intervals", protocol)
+    scores = [score for score in context.finished(protocol) if HEADLINE in score.interval]
+    if frame is None or not scores:
+        return (
+            f"{text} No interval is stored, so the chance in the choice of test images is not known either."
+        )
+    sure = [score for score in scores if not score.interval[HEADLINE][0] <= 0 <= score.interval[HEADLINE][1]]
+    text += f" Of {plural(len(scores), 'interval')} of the difference to visible-only, {len(sure)} "
+    text += "excludes zero." if len(sure) == 1 else "exclude zero."
+    blocks = float(frame["blocks"].max()) if "blocks" in frame.columns else float("nan")
+    if defined(blocks) and blocks < FEW_BLOCKS:
+        text += (
+            f" They are drawn from only {plural(int(blocks), 'block')} of images and are too narrow for that "
+            "reason: a bootstrap needs many more to be trusted."
+        )
+    return text
+
+
+def _trained_elsewhere(context: Context) -> str:
+    """A warning when a method was trained on the data set that it is tested on, but not in this run."""
+    name = str((context.results.manifest.get("dataset") or {}).get("name", "")).lower()
+    frame = context.results.table("fusion")
+    here: set[str] = set()
+    if frame is not None and "trained_here" in frame.columns:
+        here = set(frame[frame["trained_here"] != ""]["source"])
+    suspects = []
+    for item in context.results.manifest.get("sources") or []:
+        card = item.get("card") or {}
+        trained = [str(entry).lower() for entry in card.get("trained_on") or []]
+        if name and name in trained and item["name"] not in here:
+            suspects.append(context.results.titles[str(item["name"])])
+    if not suspects:
+        return ""
+    return (
+        f" The weights of {', '.join(suspects)} were trained on this data set elsewhere; whether on images of this "
+        "test split is not known. Read their rows with that in mind."
+    )
+
+
+def _weights(counts: dict[str, int]) -> Table:
+    names = sorted(counts, key=lambda name: counts[name])[:MOST]
+    columns = (
+        Column("class", "left"),
+        Column("objects in test"),
+        Column("one object weighs"),
+        Column("95 % half-width at one half"),
+        Column("largest rate when none is seen"),
+    )
+    rows = tuple(
+        (
+            Cell(name),
+            Cell(whole(counts[name])),
+            Cell(percent(1 / counts[name], 1)),
+            Cell(f"± {percent(half_width(counts[name]), 1)}"),
+            Cell(percent(wilson(0, counts[name])[1], 1)),
+        )
+        for name in names
+    )
+    note = (
+        "Last column: even without a single misclassification, the true rate may be as high as this (Wilson)."
+    )
+    return Table("", "weights", "What shares measured on this test split can resolve.", columns, rows, note)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".")
