@@ -91,7 +91,7 @@ def read_infrared(path: Path | str) -> NDArray[np.float32]:
     """
     image = decode(path)
     grey: NDArray[np.float32]
-    if image.ndim == 2 or _channels_equal(image):
+    if image.ndim == 2 or channels_equal(image):
         grey = (image if image.ndim == 2 else image[..., 0]).astype(np.float32)
     else:
         grey = image.astype(np.float32) @ BT601_LUMA
@@ -147,6 +147,11 @@ def write_png(path: Path | str, image: NDArray[np.floating] | NDArray[np.uint8])
     write_bytes(path, encoded.tobytes())
 
 
+def channels_equal(image: NDArray[Any]) -> bool:
+    """Tell whether an ``H x W x 3`` image is grey, i.e. its channels are equal everywhere."""
+    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2])
+
+
 def image_size(path: Path | str) -> tuple[int, int]:
     """Return (width, height) in pixels from the header alone.
 
@@ -167,10 +172,6 @@ def image_size(path: Path | str) -> tuple[int, int]:
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{path}: cannot read the image header: {reason}") from error
-
-
-def _channels_equal(image: NDArray[np.generic]) -> bool:
-    return bool((image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all())
 
 
 def _require_complete(path: Path, content: bytes) -> None:

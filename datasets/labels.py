@@ -44,8 +44,15 @@ def label_files(layout: Layout) -> dict[str, Path]:
     return files
 
 
-def read_labels(layout: Layout, stems: Iterable[str]) -> Iterator[tuple[str, ImageLabels]]:
+def read_labels(
+    layout: Layout, stems: Iterable[str], files: dict[str, Path] | None = None
+) -> Iterator[tuple[str, ImageLabels]]:
     """Yield (stem, labels) for those of ``stems`` that have labels.
+
+    Args:
+        layout: the data set.
+        stems: stems of interest.
+        files: result of :func:`label_files`, when it is known already.
 
     Raises:
         DataError: a label file is unreadable.
@@ -58,7 +65,7 @@ def read_labels(layout: Layout, stems: Iterable[str]) -> Iterator[tuple[str, Ima
             if stem in foreign.boxes:
                 yield stem, ImageLabels(json_file, foreign.boxes[stem], sizes[stem])
         return
-    files = label_files(layout)
+    files = label_files(layout) if files is None else files
     for stem in stems:
         if stem in files:
             voc = read_voc(files[stem])

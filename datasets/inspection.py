@@ -1,0 +1,94 @@
+"""Facts about single image files that the doctor needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .images import channels_equal, decode
+from .similarity import pixel_hash
+
+BORDER_SHARE = 0.005
+"""A black region at the edge counts from this share of the image."""
+_BLACK = 8  # grey levels of 255; JPEG leaves a little noise in black
+_STRAIGHT = 1.5  # pixels by which the inner edge of a border may leave a straight line
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What one image file holds.
+
+    Attributes:
+        path: the file.
+        error: why it cannot be read; None when it can. The other fields are then empty.
+        size: (width, height) in pixels.
+        bits: bits per channel, 8 or 16.
+        grey: whether all channels are equal.
+        pixels: hash of the decoded pixels, the same for a grey image stored in one or in three channels.
+        border: share of the image that is black border, see :func:`black_border`.
+    """
+
+    path: Path
+    error: str | None = None
+    size: tuple[int, int] = (0, 0)
+    bits: int = 8
+    grey: bool = False
+    pixels: str = ""
+    border: float = 0.0
+
+
+def inspect_image(path: Path) -> ImageFacts:
+    """Decode a file and return its facts; never raises for a bad file."""
+    try:
+        image = decode(path)
+    except DataError as error:
+        return ImageFacts(path, error=str(error))
+    grey = image.ndim == 2 or channels_equal(image)
+    plane = image if image.ndim == 2 else np.ascontiguousarray(image[..., 0])
+    return ImageFacts(
+        path,
+        size=(image.shape[1], image.shape[0]),
+        bits=8 * image.dtype.itemsize,
+        grey=grey,
+        pixels=pixel_hash(plane if grey else image),
+        border=black_border(plane if grey else _brightest(image)),
+    )
+
+
+def black_border(plane: NDArray[Any]) -> float:
+    """Return the share of an image that is black border.
+
+    Registration fills what lies outside the source image with black: strips and wedges whose inner edge is a
+    straight line. A dark sky is no border: its lower edge follows the skyline.
+
+    Args:
+        plane: ``H x W`` uint8 or uint16.
+    """
+    black = plane <= (_BLACK if plane.dtype == np.uint8 else 0)
+    if black.all():
+        return 0.0
+    border = np.zeros_like(black)
+    for turns in range(4):
+        seen, marked = (
+            np.rot90(black, turns),
+            np.rot90(border, turns),
+        )  # views: the side in question is on top
+        depth = np.where(seen.all(axis=0), 0, np.argmin(seen, axis=0))
+        columns = np.flatnonzero(depth)
+        # The ends are left out of the fit, because there the border of the next side adds to the depth.
+        middle = columns[len(columns) // 8 : len(columns) - len(columns) // 8]
+        if len(middle) < max(8, len(depth) // 8):
+            continue
+        deviation = np.abs(depth[middle] - np.polyval(np.polyfit(middle, depth[middle], 1), middle))
+        if np.quantile(deviation, 0.9) <= _STRAIGHT:
+            marked |= np.arange(seen.shape[0])[:, None] < depth
+    return float(border.mean())
+
+
+def _brightest(image: NDArray[Any]) -> NDArray[Any]:
+    return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
