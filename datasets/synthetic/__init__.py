@@ -1,1 +1,4 @@
-"""Procedural infrared-visible road scenes in M3FD's format: shows that the pipeline works, not how good a method is."""
+"""Procedural infrared-visible road scenes in M3FD's format.
+
+The set shows that the pipeline works, not how good a method is.
+"""

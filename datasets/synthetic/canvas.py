@@ -1,8 +1,8 @@
 """Camera and painter: flat 3-D surfaces become pixels of colour, light, temperature, depth and identity.
 
-World frame: X right, Y up, Z away from the camera, in metres; the camera stands at the origin of X and Z. Visible
-light and temperature are drawn side by side from the same surfaces, so both spectra share one geometry and nothing
-else.
+World frame: X right, Y up, Z away from the camera, in metres; the camera stands at the origin of X and Z.
+Visible light and temperature are drawn side by side from the same surfaces: both spectra share one geometry
+and nothing else.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Camera:
         return 0.85 * self.width
 
     def project(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Project ``N x 3`` world points; return ``N x 2`` pixels (x right, y down) and ``N`` depths in metres."""
+        """Project ``N x 3`` world points to ``N x 2`` pixels (x right, y down) and ``N`` depths in metres."""
         sine, cosine = np.sin(self.pan), np.cos(self.pan)
         right = world[:, 0] * cosine - world[:, 2] * sine
         depth = np.maximum(world[:, 0] * sine + world[:, 2] * cosine, 0.05)
@@ -87,7 +87,8 @@ class Camera:
         """Back-project every pixel of the ``scale`` times larger picture onto the road plane.
 
         Returns:
-            World X and Z, each ``H x W`` float32 in metres, and the ``H x W`` bool mask of pixels below the horizon.
+            World X and Z, each ``H x W`` float32 in metres, and the ``H x W`` bool mask of the pixels below
+            the horizon.
         """
         column = (np.arange(self.width * scale, dtype=np.float32) + 0.5) / scale - self.width / 2
         row = (np.arange(self.height * scale, dtype=np.float32) + 0.5) / scale - self.horizon * self.height
@@ -151,7 +152,7 @@ def fixed_point(pixels: np.ndarray) -> np.ndarray:
 
 
 def shade_mask(canvas: Canvas, polygons: list[np.ndarray], softness: float) -> np.ndarray:
-    """Draw polygons (picture pixels) into a soft-edged ``H x W`` float32 mask in [0, 1] of the canvas size."""
+    """Draw polygons (picture pixels) into a soft ``H x W`` float32 mask in [0, 1] of the canvas size."""
     mask = np.zeros(canvas.identity.shape, np.uint8)
     for pixels in polygons:
         cv2.fillPoly(mask, [fixed_point(pixels)], (255,), shift=_SHIFT)

@@ -1,4 +1,4 @@
-"""Conditions of a scene: light for the visible camera, temperatures for the infrared one, and what gets in the way."""
+"""Conditions of a scene: light for the visible camera, temperatures for the infrared one, weather."""
 
 from __future__ import annotations
 

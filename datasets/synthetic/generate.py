@@ -19,8 +19,8 @@ from ..images import write_png
 from ..storage import write_json, write_text
 from .annotate import voc_xml
 from .conditions import CONDITIONS
+from .layout import build_scene
 from .render import render_scene
-from .scene import build_scene
 
 GENERATOR = 1  # raise it whenever the same parameters give other files
 NOTICE = "synthetic: shows that the pipeline works, not how good a method is"
@@ -42,8 +42,8 @@ def generate(
 ) -> None:
     """Make the synthetic set in ``root``: ``Ir/ Vis/ Annotation/ conditions.json synthetic.json``.
 
-    The set appears in full or not at all: it is written beside ``root`` and renamed. When ``root`` already holds
-    the set of the same parameters, nothing is done; a set of other parameters that this function made is replaced.
+    The set appears in full or not at all: it is written beside ``root`` and renamed. When ``root`` already
+    holds the set of the same parameters, nothing is done; a set of other parameters made here is replaced.
     Image i depends on ``seed`` and ``size`` only, not on how many images follow it.
 
     Args:
@@ -57,7 +57,7 @@ def generate(
         DataError: a parameter is out of range, or ``root`` holds files that are not ours.
         StorageError: ``root`` cannot be written.
     """
-    root = Path(root)
+    root = Path(root).absolute()
     width, height = size
     if images < 1 or min(width, height) < 64 or width % 2 or height % 2 or seed < 0:
         raise DataError(
@@ -171,8 +171,12 @@ def _prefix(root: Path) -> str:
 
 
 def _remove_stale(root: Path) -> None:
-    for left in root.parent.glob(f"{_prefix(root)}*"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
+    for left in root.parent.iterdir():
+        if (
+            left.name.startswith(_prefix(root))
+            and left.is_dir()
+            and time.time() - left.stat().st_mtime > _STALE_SECONDS
+        ):
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -181,8 +185,9 @@ def _swap(temporary: Path, root: Path) -> None:
     aside = temporary.with_name(temporary.name + "-old")
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private
-        if root.exists():
+        if root.exists() and any(root.iterdir()):
             root.rename(aside)
+        # An empty folder is simply replaced.
         temporary.rename(root)
     except OSError as error:
         if aside.exists() and not root.exists():

@@ -59,7 +59,7 @@ def _misregister(image: np.ndarray, scene: Scene) -> np.ndarray:
 
 
 def _fixed_pattern(scene: Scene) -> np.ndarray:
-    """Return the bolometer's fixed pattern, the same for the whole data set: columns, pixels, warm corners."""
+    """Return the bolometer's fixed pattern, the same for the whole set: columns, pixels, warm corners."""
     rng = np.random.default_rng([scene.seed[0], 999_983])
     height, width = scene.camera.height, scene.camera.width
     columns = 0.0045 * rng.standard_normal((1, width), dtype=np.float32)

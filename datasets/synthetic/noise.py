@@ -30,7 +30,7 @@ def clouds(rng: np.random.Generator, shape: tuple[int, int], coarsest: float, oc
 
 
 def on_ground(tile: np.ndarray, x: np.ndarray, z: np.ndarray, metres: float) -> np.ndarray:
-    """Lay a square noise tile of ``metres`` length on the road: sample it at world ``x`` and ``z`` (mirrored again and again).
+    """Lay a square noise tile of ``metres`` length on the road, mirrored over and over; sample it at x and z.
 
     Far away, where a pixel covers much ground, the texture fades to its mean instead of flickering.
     """

@@ -46,7 +46,7 @@ def irradiance(conditions: Conditions, normal: np.ndarray | None, lamps: np.ndar
 
     Args:
         conditions: sun and sky.
-        normal: unit normal in the world frame (right, up, away), or None for a rounded thing that faces the camera.
+        normal: unit normal in the world frame (right, up, away); None for a rounded thing facing the camera.
         lamps: light of the lamps at this place, linear RGB.
     """
     direction = np.asarray(conditions.sun_direction)
@@ -66,7 +66,7 @@ def _to_world(points: np.ndarray, x: float, z: float, heading: float) -> np.ndar
 def paint_faces(
     canvas: Canvas, scene: Scene, faces: list[Face], place: tuple[float, float], heading: float, identity: int
 ) -> np.ndarray | None:
-    """Paint a solid; return all its painted corners as ``N x 2`` pixels, or None when it is behind the camera."""
+    """Paint a solid; return its painted corners as ``N x 2`` pixels, or None when it is behind the camera."""
     camera, lamps = canvas.camera, light_at(scene, *place)
     eye = np.array([0.0, camera.above_ground, 0.0])
     turn = np.array(
@@ -119,7 +119,7 @@ def _shadows(canvas: Canvas, scene: Scene, built: list[tuple[Actor, list[Face]]]
             footprint = (
                 world[world[:, 1] < 1.0] * np.array([1.0, 0.0, 1.0]) - [place[0], 0, place[1]]
             ) * 1.06
-            pixels, _ = camera.project(footprint + [place[0], 0, place[1]])
+            pixels, _ = camera.project(footprint + np.array([place[0], 0.0, place[1]]))
             hull = cv2.convexHull(pixels.astype(np.float32))[:, 0]
             contact.append(hull)
             if actor.running:

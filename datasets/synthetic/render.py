@@ -24,7 +24,7 @@ class Frame:
         visible: ``H x W x 3`` uint8 RGB.
         infrared: ``H x W`` uint8 grey, white hot.
         objects: what is annotated, far to near.
-        identity: ``H x W`` int32, number of the object at each pixel (``Seen.identity``), 0 for the background.
+        identity: ``H x W`` int32, the object at each pixel (``Seen.identity``), 0 for the background.
         smoke: the smoke in front of the visible camera, or None.
     """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Panel:
     normal: tuple[float, float, float]
 
     def patch(self, across: tuple[float, float], along: tuple[float, float]) -> np.ndarray:
-        """Return the ``4 x 3`` corners of a part of the panel; ``across`` 0 is left, ``along`` 0 is the start."""
+        """Return the ``4 x 3`` corners of a part of it; ``across`` 0 is left, ``along`` 0 is the start."""
         a, b, c, d = self.corners
         corners = []
         for u, v in (
@@ -44,7 +45,7 @@ def extrude(profile: Sequence[tuple[float, float, float]]) -> tuple[list[Panel],
         The panels in that order, and the left side as ``N x 3`` points (mirror y for the right side).
     """
     panels = []
-    for (x0, z0, w0), (x1, z1, w1) in zip(profile[:-1], profile[1:], strict=True):
+    for (x0, z0, w0), (x1, z1, w1) in pairwise(profile):
         corners = np.array([(x0, w0, z0), (x0, -w0, z0), (x1, -w1, z1), (x1, w1, z1)])
         length = max(float(np.hypot(x1 - x0, z1 - z0)), 1e-6)
         panels.append(Panel(corners, ((z0 - z1) / length, 0.0, (x1 - x0) / length)))

@@ -36,7 +36,7 @@ def draw_smoke(scene: Scene, depth: np.ndarray, frame: int) -> Smoke | None:
     if conditions.smoke == 0:
         return None
     height, width = camera.height, camera.width
-    drift = int(round(frame * 0.012 * width))
+    drift = round(frame * 0.012 * width)
     field = clouds(scene.stream(40), (height, 2 * width), width / 4, 4)[:, drift : drift + width]
     plume_x, plume_z = scene.plume
     (column, row), _ = (v[0] for v in camera.project(np.array([[plume_x, 1.2, plume_z + 3.5]])))
