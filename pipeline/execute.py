@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..datasets.errors import RegionFuseError, StorageError
+from ..datasets.storage import write_text
 from .console import Screen
-from .store import Store, Unit, write_text
+from .store import Store, Unit
 
 log = logging.getLogger(__name__)
 

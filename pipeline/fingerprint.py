@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..datasets.errors import DataError
-from .store import Progress, write_json
+from ..datasets.storage import write_json
+from .store import Progress
 
 _BLOCK = 1 << 20
 

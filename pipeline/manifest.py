@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -13,12 +12,13 @@ from typing import Any
 
 from .. import __version__
 from ..datasets.splits import Split
+from ..datasets.storage import write_json, write_text
 from .config import Config, dump_config
 from .execute import Outcome
 from .machine import describe_machine, versions
 from .plan import Plan, with_reference
 from .stages import read_json
-from .store import Store, Unit, write_json, write_text
+from .store import Store, Unit
 from .workload import SPLITS, Workload
 
 FUSION_COLUMNS = (
@@ -138,7 +138,7 @@ def write_fusion_table(
                 key: timing.get(key) for key in ("images", "device", "parameters", "multiply_accumulates")
             }
             seconds = timing.get("seconds_per_image")
-            row["seconds_per_image"] = "" if seconds is None or math.isnan(seconds) else f"{seconds:.6g}"
+            row["seconds_per_image"] = "" if seconds is None else f"{seconds:.6g}"
             row["status"] = "ok"
         else:
             row |= {"status": "failed", "reason": outcome.failed.get(unit.key, "not run")}

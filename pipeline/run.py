@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..datasets.errors import RegionFuseError
 from ..datasets.splits import Split
+from ..datasets.storage import write_text
 from ..detection.evaluation.records import FailedSource
 from .config import Config, dump_config
 from .console import Screen
@@ -19,7 +20,7 @@ from .manifest import write_fusion_table, write_manifest
 from .plan import Plan, make_plan
 from .publish import publish
 from .stages import EVALUATED, evaluate_unit
-from .store import Store, Unit, digest, explained, listening, locked, write_text
+from .store import Store, Unit, digest, explained, listening, locked
 from .workload import SPLITS, load_workload, split_unit
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ..datasets.load import load_pairs
 from ..datasets.records import Pair, PairSet
+from ..datasets.storage import write_json
 from ..datasets.synthetic.generate import generate
 from .commands.demo import SIZE
 from .console import Screen
-from .store import write_json
 
 SEED = 1000
 COMMAND = "python -m regionfuse.pipeline.ship_weights --out DIR"

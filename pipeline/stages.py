@@ -14,12 +14,13 @@ from typing import Any
 
 from ..datasets.records import PairSet
 from ..datasets.splits import Split
+from ..datasets.storage import write_json
 from ..detection.evaluation.records import FailedSource, PredictionKey
 from ..detection.recipe import DetectorRecipe
 from ..fusion.training.options import TrainingOptions
 from .config import Config, FusionConfig, SourceConfig
 from .fingerprint import sha256_file
-from .store import Progress, Store, Unit, write_json
+from .store import Progress, Store, Unit
 from .workload import Workload
 
 TRAINABLE = ("regionfuse",)
@@ -127,7 +128,11 @@ def fuse_unit(
         )
         cost = method_cost(method, 480, 640)
         write_json(work / "card.json", {**method.card.to_dict(), "name": source.name})
-        write_json(work / "timing.json", {**asdict(timing), **asdict(cost)})
+        measured = {**asdict(timing), **asdict(cost)}
+        # JSON knows no NaN: images that came finished have no time.
+        write_json(
+            work / "timing.json", {key: None if value != value else value for key, value in measured.items()}
+        )
 
     needs = (trained,) if trained else ()
     return Unit("fuse", source.name, params, action, needs=needs, source=source.name)

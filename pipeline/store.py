@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.errors import StorageError
+from ..datasets.storage import write_json
 
 Progress = Callable[[int, int, str], None]
 Action = Callable[[Path, Progress], None]
@@ -216,21 +217,3 @@ def locked(run: Path) -> Iterator[None]:
                 f"{run}: another regionfuse process works in this folder; wait for it or choose another --out"
             ) from error
         yield
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False, default=str) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all; an identical file keeps its time stamp."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and path.read_bytes() == text.encode():
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

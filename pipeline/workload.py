@@ -14,9 +14,10 @@ from ..datasets.load import load_pairs
 from ..datasets.records import Pair, PairSet
 from ..datasets.similarity import signatures
 from ..datasets.splits import Split, make_split
+from ..datasets.storage import write_json
 from .config import Config, DatasetConfig
 from .fingerprint import FileHashes
-from .store import Progress, Unit, digest, write_json
+from .store import Progress, Unit, digest
 
 SPLITS = ("train", "val", "test")
 

@@ -8,10 +8,11 @@ from typing import Any
 import typer
 import yaml
 
+from ...datasets.storage import write_text
 from ..config import build_config
 from ..console import Screen
 from ..manifest import NOTICE
-from ..store import explained, write_text
+from ..store import explained
 from ..summary import print_summary
 
 SIZE = (320, 256)  # width x height of the synthetic images in pixels

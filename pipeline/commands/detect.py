@@ -97,8 +97,8 @@ def _train_and_predict(
 def _predict(
     images: Path, out: Path, recipe: DetectorRecipe, weights: Path, ground_truth: Path | None, screen: Screen
 ) -> None:
-    from ...datasets.load import image_files
-    from ...detection.checkpoint import class_names
+    from ...datasets.pairing import image_files
+    from ...detection.checkpoint import read_detector
     from ...detection.predict import predict_images
 
     files = {path.stem: path for path in image_files(images)}
@@ -106,7 +106,7 @@ def _predict(
         raise DataError(f"{images}: no images found (png, jpg, bmp, tif)")
     if ground_truth is None:
         rows = [(index, files[stem]) for index, stem in enumerate(sorted(files), start=1)]
-        categories = {label: index for index, label in enumerate(class_names(weights), start=1)}
+        categories = {label: index for index, label in enumerate(read_detector(weights)[1], start=1)}
     else:
         truth = json.loads(ground_truth.read_text(encoding="utf-8"))
         wanted = {Path(image["file_name"]).stem: image["id"] for image in truth["images"]}
