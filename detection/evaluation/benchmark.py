@@ -6,8 +6,8 @@ import contextlib
 import io
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -24,32 +24,6 @@ CLASSES: Final = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
 _SHARE = (0.33, 0.53, 0.02, 0.02, 0.07, 0.03)  # about M3FD's class frequencies
 _WIDTH, _HEIGHT = 1024, 768
 _SCENE = 20  # images of a scene
-
-
-@dataclass(frozen=True)
-class BenchmarkResult:
-    """Seconds of each step, and what they are for.
-
-    Attributes:
-        sources: number of sources scored.
-        images: number of test images.
-        predictions: predictions per image and source.
-        workers: processes used.
-        seconds: wall time by step: ``evaluate`` is everything from files to tables; ``score one`` and ``naive
-            one`` are the COCO numbers of a single source, ours and by one pycocotools run per published
-            number.
-    """
-
-    sources: int
-    images: int
-    predictions: int
-    workers: int
-    seconds: dict[str, float]
-
-    @property
-    def naive_ratio(self) -> float:
-        """How many times longer the naive way takes for the COCO numbers of one source."""
-        return self.seconds["naive one"] / self.seconds["score one"]
 
 
 def synthetic_truth(path: Path, images: int, seed: int = 0) -> list[dict[str, object]]:
@@ -110,10 +84,31 @@ def synthetic_predictions(
 
 
 def run_benchmark(
-    folder: Path, *, sources: int = 10, images: int = 840, predictions: int = 30, workers: int = 2
-) -> BenchmarkResult:
-    """Write synthetic predictions under ``folder``, evaluate them and return the seconds of each step."""
-    start = time.perf_counter()
+    sources: int = 10,
+    images: int = 840,
+    predictions: int = 30,
+    *,
+    folder: Path | None = None,
+    workers: int = 2,
+) -> dict[str, float]:
+    """Write synthetic predictions, evaluate them and return the seconds of each step.
+
+    Args:
+        sources: number of sources to score.
+        images: number of test images.
+        predictions: predictions per image and source.
+        folder: where the files and tables stay; a temporary folder if left out.
+        workers: processes for the scoring.
+
+    Returns:
+        Seconds: ``generate``; ``evaluate``, from files to all tables; ``scores of one source`` and ``naive
+        scores of one source``, the COCO numbers by one pycocotools run in all and by one run for each; and,
+        not seconds, ``naive / ours``, the ratio of these two.
+    """
+    if folder is None:
+        with TemporaryDirectory() as temporary:
+            return run_benchmark(sources, images, predictions, folder=Path(temporary), workers=workers)
+    seconds, clock = {}, _Clock()
     truth_path = folder / "ground_truth" / f"{TEST}.json"
     annotations = synthetic_truth(truth_path, images)
     names = ["visible", *(f"source{i}" for i in range(1, sources))]
@@ -121,22 +116,15 @@ def run_benchmark(
     paths = {key: predictions_path(folder, key) for key in keys}
     for number, path in enumerate(paths.values()):
         synthetic_predictions(path, annotations, images, predictions, number)
-    seconds = {"generate": time.perf_counter() - start}
-
-    start = time.perf_counter()
+    seconds["generate"] = clock.lap()
     evaluate(paths, {TEST: truth_path}, folder / "tables", workers=workers)
-    seconds["evaluate"] = time.perf_counter() - start
-
-    first = paths[keys[0]]
-    start = time.perf_counter()
+    seconds["evaluate"] = clock.lap()
     truth = load_ground_truth(truth_path)
-    coco_scores(truth, load_predictions(first, truth))
-    seconds["score one"] = time.perf_counter() - start
-
-    start = time.perf_counter()
-    naive_scores(truth_path, first)
-    seconds["naive one"] = time.perf_counter() - start
-    return BenchmarkResult(sources, images, predictions, workers, seconds)
+    coco_scores(truth, load_predictions(paths[keys[0]], truth))
+    ours = seconds["scores of one source"] = clock.lap()
+    naive_scores(truth_path, paths[keys[0]])
+    naive = seconds["naive scores of one source"] = clock.lap()
+    return {**seconds, "naive / ours": naive / ours}
 
 
 def naive_scores(truth: Path, predictions: Path) -> dict[str, float]:
@@ -151,6 +139,16 @@ def naive_scores(truth: Path, predictions: Path) -> dict[str, float]:
             evaluator.summarize()
             scores[name] = float(evaluator.stats[position])
     return scores
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Return the seconds since the last call."""
+        before, self.last = self.last, time.perf_counter()
+        return self.last - before
 
 
 def _random_box(generator: np.random.Generator) -> list[float]:

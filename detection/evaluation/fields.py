@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,19 @@ class Entries:
             raise DataError(f"{self.path}: two {self.what} entries share the {field} {repeated}")
         return values
 
+    def unique_texts(self, field: str) -> list[str]:
+        """Return a column of texts that never repeats."""
+        values = self.column(field)
+        for position, value in enumerate(values):
+            if not isinstance(value, str) or not value:
+                raise self._fault(
+                    position, f"needs a text as {field!r} like the others, found {_short(value)}"
+                )
+        repeated = [value for value, count in Counter(values).items() if count > 1]
+        if repeated:
+            raise DataError(f"{self.path}: two {self.what} entries share the {field} {_short(repeated[0])}")
+        return values
+
     def numbers(self, field: str, lowest: float, highest: float, expected: str) -> np.ndarray:
         """Return a column of numbers within limits, shape (N,), float64; NaN is never within."""
         values = self.column(field)
@@ -111,6 +125,15 @@ class Entries:
         good = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)
         self._reject(np.logical_not(good), values, "bbox", expected)
         return boxes
+
+    def lookup(self, field: str, known: Mapping[str | int, int], where: str) -> np.ndarray:
+        """Return the value of each id in ``known``, shape (N,), int64; an id is a text or a whole number."""
+        values = self.column(field)
+        found = [known.get(value) if type(value) in (str, int) else None for value in values]
+        example = next(iter(known), None)
+        expected = f"an id {where}" + (f", such as {_short(example)}," if known else "")
+        self._reject(np.array([position is None for position in found], dtype=bool), values, field, expected)
+        return np.array(found, dtype=np.int64)
 
     def positions(self, field: str, known: Sequence[int], where: str) -> np.ndarray:
         """Return the position of each id in the sorted ids ``known``, shape (N,), int64."""

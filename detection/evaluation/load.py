@@ -6,7 +6,8 @@ are ignored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,7 +23,8 @@ def load_ground_truth(path: Path) -> GroundTruth:
 
     Args:
         path: JSON with ``images`` (each with an ``id``), ``annotations`` (``id``, ``image_id``,
-            ``category_id``, ``bbox``) and ``categories`` (``id``, ``name``).
+            ``category_id``, ``bbox``) and ``categories`` (``id``, ``name``). Image ids are whole numbers, or
+            all of them texts.
 
     Raises:
         DataError: the file is missing, is no COCO ground truth, or contradicts itself.
@@ -33,25 +35,25 @@ def load_ground_truth(path: Path) -> GroundTruth:
     images = Entries.of(path, "image", data.get("images"), "under 'images'")
     categories = Entries.of(path, "category", data.get("categories"), "under 'categories'")
     objects = Entries.of(path, "annotation", data.get("annotations"), "under 'annotations'")
-    by_image = np.argsort(image_ids := images.unique_integers("id"))
+    records = _image_records(images)
     by_category = np.argsort(category_ids := categories.unique_integers("id"))
     names = [str(name) for name in categories.column("name")]
     if not names:
         raise DataError(f"{path}: 'categories' is empty; without class names nothing can be evaluated")
     if len(set(names)) < len(names) or BACKGROUND in names:
         raise DataError(f"{path}: class names must differ, and from {BACKGROUND!r}, found {', '.join(names)}")
-    sorted_images, sorted_categories = image_ids[by_image].tolist(), category_ids[by_category].tolist()
+    sorted_categories = category_ids[by_category].tolist()
     boxes = objects.boxes()
     area = boxes[:, 2] * boxes[:, 3]
     if any("area" in item for item in objects.items):
         area = objects.numbers("area", 0, np.finfo(np.float64).max, "a finite number >= 0")
     return GroundTruth(
         path=path,
-        images=tuple(_image_record(path, images.items[i]) for i in by_image),
+        images=records,
         category_ids=tuple(sorted_categories),
         classes=tuple(names[i] for i in by_category),
         ids=objects.unique_integers("id"),
-        image=objects.positions("image_id", sorted_images, "under 'images'"),
+        image=_image_positions(objects, records, "under 'images'"),
         category=objects.positions("category_id", sorted_categories, "under 'categories'"),
         boxes=boxes,
         area=area,
@@ -64,7 +66,7 @@ def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
 
     Args:
         path: JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``; an empty
-            list means that nothing was found. ``image_id`` may be the image's stem in place of its number.
+            list means that nothing was found. ``image_id`` may be the image's stem in place of its id.
         truth: ground truth whose image and category ids are the only ones allowed.
 
     Raises:
@@ -72,33 +74,51 @@ def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
     """
     description = "of COCO results with image_id, category_id, bbox and score"
     found = Entries.of(path, "prediction", read_json(path), description)
-    by_number = _stems_to_ids(found, truth)
     return Predictions(
         path=path,
-        image=by_number.positions("image_id", [image.id for image in truth.images], f"of {truth.path}"),
+        image=_image_positions(found, truth.images, f"of {truth.path}"),
         category=found.positions("category_id", truth.category_ids, f"of {truth.path}"),
         boxes=found.boxes(),
         scores=found.numbers("score", 0, 1, "a number from 0 to 1"),
     )
 
 
-def _image_record(path: Path, item: Mapping[str, Any]) -> ImageRecord:
-    stem = item.get("stem") or PurePath(str(item.get("file_name", item["id"]))).stem
-    scene, tags = item.get("scene"), item.get("tags") or []
-    if not isinstance(tags, list):
-        raise DataError(f"{path}: 'tags' of image {item['id']} must be a list, found {kind(tags)}")
-    return ImageRecord(item["id"], str(stem), None if scene is None else str(scene), tuple(map(str, tags)))
+def _image_records(images: Entries) -> tuple[ImageRecord, ...]:
+    """Return the images sorted by id; ids that are texts are numbered from 1 in their order."""
+    named = any(isinstance(value, str) for value in images.column("id"))
+    keys = images.unique_texts("id") if named else images.unique_integers("id").tolist()
+    records = []
+    for number, (key, item) in enumerate(sorted(zip(keys, images.items, strict=True), key=_first), start=1):
+        stem = item.get("stem") or PurePath(str(item.get("file_name", key))).stem
+        scene, tags = item.get("scene"), item.get("tags") or []
+        if not isinstance(tags, list):
+            raise DataError(f"{images.path}: 'tags' of image {key} must be a list, found {kind(tags)}")
+        records.append(
+            ImageRecord(
+                id=number if named else key,
+                stem=str(stem),
+                scene=None if scene is None else str(scene),
+                tags=tuple(map(str, tags)),
+                name=key if named else "",
+            )
+        )
+    return tuple(records)
 
 
-def _stems_to_ids(found: Entries, truth: GroundTruth) -> Entries:
-    """Replace image ids that are texts by the ids of the stems they name; a text means nothing else."""
-    if not any(isinstance(item.get("image_id"), str) for item in found.items):
-        return found
-    ids: dict[Any, int] = {image.stem: image.id for image in truth.images}
-    items = [
-        {**item, "image_id": ids.get(item["image_id"], item["image_id"])}
-        if isinstance(item.get("image_id"), str)
-        else item
-        for item in found.items
-    ]
-    return Entries(found.path, found.what, items)
+def _first(pair: tuple[Any, Mapping[str, Any]]) -> Any:
+    return pair[0]
+
+
+def _image_positions(entries: Entries, images: Sequence[ImageRecord], where: str) -> np.ndarray:
+    """Return the position of the image of each entry; a text names an image by its id or its stem.
+
+    Where the ground truth has texts as ids, a number is not accepted: programs that turn ``00012`` into 12
+    would be given the twelfth image.
+    """
+    named = any(image.name for image in images)
+    if not named and not any(isinstance(item.get("image_id"), str) for item in entries.items):
+        return entries.positions("image_id", [image.id for image in images], where)
+    stems = Counter(image.stem for image in images)
+    known: dict[str | int, int] = {image.stem: i for i, image in enumerate(images) if stems[image.stem] == 1}
+    known |= {image.name if named else image.id: i for i, image in enumerate(images)}
+    return entries.lookup("image_id", known, where)

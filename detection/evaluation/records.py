@@ -43,16 +43,18 @@ class ImageRecord:
     """One image of the ground truth.
 
     Attributes:
-        id: COCO image id.
+        id: COCO image id; the position from 1 in a file whose ids are texts.
         stem: file name without its suffix.
         scene: name of the scene, or None when the data set does not tell.
         tags: condition tags.
+        name: id as the file has it if that is a text, else empty.
     """
 
     id: int
     stem: str
     scene: str | None = None
     tags: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)

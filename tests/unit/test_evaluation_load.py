@@ -54,6 +54,27 @@ def test_predictions_are_read_by_id_or_stem(tmp_path: Path, truth: GroundTruth) 
     assert len(load_predictions(save(tmp_path / "empty.json", []), truth)) == 0
 
 
+def test_image_ids_may_be_texts(tmp_path: Path) -> None:
+    value = truth_json() | {"images": [{"id": "00012", "file_name": "x/12.png"}, {"id": "00003"}]}
+    value["annotations"][0]["image_id"] = "00012"
+    truth = load_ground_truth(save(tmp_path / "truth.json", value))
+    found = [(image.id, image.name, image.stem) for image in truth.images]
+    assert found == [(1, "00003", "00003"), (2, "00012", "12")]
+    assert truth.image.tolist() == [1]
+    items = [GOOD | {"image_id": name} for name in ("00012", "12", "00003")]
+    assert load_predictions(save(tmp_path / "p.json", items), truth).image.tolist() == [1, 1, 0]
+    # Number 2 would be an image, but not the one that a program means by it.
+    with pytest.raises(DataError, match=r"needs an id of .* found 2"):
+        load_predictions(save(tmp_path / "p.json", [GOOD | {"image_id": 2}]), truth)
+
+
+def test_public_ground_truth_loads(shared: Path) -> None:
+    truth = load_ground_truth(shared / "data" / "m3fd_annotations" / "m3fd-test.json")
+    assert (len(truth.images), truth.objects) == (837, 7010)
+    assert truth.classes == ("People", "Car", "Motorcycle", "Bus", "Truck", "Lamp")
+    assert load_ground_truth(shared / "data" / "flir" / "annotations.json").objects == 364
+
+
 GOOD = {"image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1], "score": 0.5}
 BAD_PREDICTIONS = {
     "structure": ({"annotations": []}, "expected a list .* found an object with the keys annotations"),
@@ -67,7 +88,11 @@ BAD_PREDICTIONS = {
         [GOOD, GOOD | {"image_id": 8}],
         r"prediction 1 needs an id of .*truth.json \(3, 7\) .* found 8",
     ),
-    "unknown stem": ([GOOD | {"image_id": "c"}], "needs a whole number as 'image_id', found 'c'"),
+    "unknown stem": (
+        [GOOD | {"image_id": "c"}],
+        r"an id of .*truth.json, such as 'ä', as 'image_id', found 'c'",
+    ),
+    "number among stems": ([GOOD | {"image_id": "ä"}, GOOD | {"image_id": 8}], "prediction 1 .* found 8"),
     "unknown category": ([GOOD | {"category_id": 0}] * 2, r"\(2, 5\) as 'category_id', found 0; 2 entries"),
     "fractional id": ([GOOD | {"image_id": 7.5}], "whole number as 'image_id', found 7.5"),
     "boolean id": ([GOOD | {"image_id": True}], "whole number"),
@@ -110,6 +135,11 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 BAD_TRUTH = {
     "list": (lambda _: [], "expected COCO ground truth"),
+    "mixed ids": (
+        lambda t: t | {"images": [{"id": "a"}, {"id": 3}]},
+        "a text as 'id' like the others, found 3",
+    ),
+    "repeated text": (lambda t: t | {"images": [{"id": "a"}] * 2}, "share the id 'a'"),
     "no images": (lambda t: t | {"images": None}, "expected a list under 'images', found nothing"),
     "repeated image": (lambda t: t | {"images": t["images"] * 2}, "two image entries share the id"),
     "repeated annotation": (lambda t: t | {"annotations": t["annotations"] * 2}, "share the id 0"),

@@ -231,12 +231,19 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> N
         evaluate({KEY: found}, {"test": truth}, tmp_path / "out")
 
 
-def test_the_benchmark_measures_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = run_benchmark(tmp_path, sources=2, images=3, predictions=4, workers=1)
-    assert set(result.seconds) == {"generate", "evaluate", "score one", "naive one"}
-    assert min(result.seconds.values()) > 0 and result.naive_ratio > 0
+def test_the_benchmark_measures_every_step(tmp_path: Path) -> None:
+    result = run_benchmark(2, 3, 4, folder=tmp_path, workers=1)
+    one, naive = "scores of one source", "naive scores of one source"
+    assert list(result) == ["generate", "evaluate", one, naive, "naive / ours"]
+    assert min(result.values()) > 0 and result["naive / ours"] == result[naive] / result[one]
     assert len(pd.read_csv(tmp_path / "tables" / "detection.csv")) == 2
     truth, found = tmp_path / "ground_truth" / "test.json", discover(tmp_path)
-    naive = benchmark.naive_scores(truth, found[PredictionKey("retrained", "visible", 0, "test")])
+    scores = benchmark.naive_scores(truth, found[PredictionKey("retrained", "visible", 0, "test")])
     visible = pd.read_csv(tmp_path / "tables" / "detection.csv").query("source == 'visible'").iloc[0]
-    assert visible.mAP50 == pytest.approx(naive["mAP50"], rel=1e-5)
+    assert visible.mAP50 == pytest.approx(scores["mAP50"], rel=1e-5)
+
+
+def test_the_benchmark_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    run_benchmark(1, 2, 2, workers=1)
+    assert list(tmp_path.iterdir()) == []
