@@ -33,8 +33,9 @@ _FRACTIONS = (
     "translate",
     "fliplr",
 )
-_MORE_FRACTIONS = ("flipud", "hsv_h", "hsv_s", "hsv_v", "confidence", "nms_iou", "scale")
-_NOT_NEGATIVE = ("weight_decay", "warmup_epochs", "warmup_bias_lr", "degrees", "shear", "perspective")
+_MORE_FRACTIONS = ("flipud", "hsv_h", "hsv_s", "hsv_v", "confidence", "nms_iou", "scale", "perspective")
+_RATES = ("learning_rate", "warmup_bias_lr", "weight_decay")
+_NOT_NEGATIVE = ("warmup_epochs", "degrees", "shear")
 _GAINS = ("box_gain", "class_gain", "distance_gain")
 _FLAGS = ("amp", "deterministic", "multi_label")
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -152,7 +153,7 @@ class DetectorRecipe:
             self._require(name, _is_int(self, name, 1), "a whole number of at least 1")
         for name in _COUNTS:
             self._require(name, _is_int(self, name, 0), "a whole number of at least 0")
-        for name in _FRACTIONS + _MORE_FRACTIONS:
+        for name in _FRACTIONS + _MORE_FRACTIONS + _RATES:
             self._require(name, _is_number(self, name, 0, 1), "a number from 0 to 1")
         for name in _NOT_NEGATIVE + _GAINS:
             self._require(name, _is_number(self, name, 0, float("inf")), "a number of at least 0")
@@ -160,7 +161,7 @@ class DetectorRecipe:
             self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name, choices in _CHOICES.items():
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
-        self._require("learning_rate", _is_number(self, "learning_rate", 1e-12, 100), "a number above 0")
+        self._require("learning_rate", self.learning_rate > 0, "a number above 0")
         self._require("image_size", self.image_size % 32 == 0, "a multiple of 32")
         self._require(
             "model", isinstance(self.model, str) and bool(self.model), "the name or path of a model YAML"
