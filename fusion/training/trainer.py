@@ -151,7 +151,7 @@ class _Run:
         self.network = self.recipe.build()
         self.init_sha256: str | None = None
         if options.init_weights is not None:
-            load_strict(self.network, load_weights(options.init_weights)[0])
+            load_strict(self.network, load_weights(options.init_weights)[0], options.init_weights)
             self.init_sha256 = sha256(options.init_weights)
         self.network.to(here.device)
         self.optimiser = Optimiser(self.network, self.recipe, self.precision)
@@ -308,6 +308,7 @@ class _Run:
         if self.here.leads:
             save_weights(network, weights, card)
         self.here.wait()
+        card["sha256"] = sha256(weights)
         return TrainingResult(weights, card, self.epochs_done, losses, self.seconds)
 
 

@@ -136,6 +136,7 @@ def test_a_run_leaves_everything_it_promises(pairs: list[Pair], tmp_path: Path) 
     assert card["epochs"] == 4 and card["steps"] == 12 and len(card["training_images"]) == 4
     assert card["choices"] == {"noise": "dropout"} and len(card["curves"]["validation_total"]) == 4
     assert TrainingOptions.from_dict(card["options"]) == OPTIONS
+    assert card == result.card
 
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
