@@ -102,7 +102,6 @@ def make_plan(
                     detector = frozen or plan.detectors[REFERENCE, seed]
                 plan.predictions[protocol, source.name, seed] = predict_unit(
                     source,
-                    protocol,
                     seed,
                     recipe,
                     workload.pairs,

@@ -191,7 +191,6 @@ def train_detector_unit(
 
 def predict_unit(
     source: SourceConfig,
-    protocol: str,
     seed: int,
     recipe: DetectorRecipe,
     pairs: PairSet,
@@ -224,7 +223,8 @@ def predict_unit(
             predict_images(weights, rows, categories, recipe, work / f"{name}.json", progress=progress)
 
     needs = (fused, detector) if isinstance(detector, Unit) else (fused,)
-    name = f"{protocol} {source.name} seed {seed}"
+    by = detector.source if isinstance(detector, Unit) else "given"
+    name = f"{source.name} by {by} detector seed {seed}"
     return Unit("predict", name, params, action, needs=needs, source=source.name)
 
 

@@ -92,6 +92,10 @@ class Store:
 
     def folder(self, unit: Unit) -> Path:
         """Return where the finished result of ``unit`` stands or will stand."""
+        # The key alone decides: the same work under another name (a detector for two protocols) is found.
+        there = next((self.root / unit.stage).glob(f"*-{unit.key[:16]}"), None)
+        if there is not None:
+            return there
         readable = re.sub(r"[^A-Za-z0-9._-]+", "-", unit.name).strip("-") or "unit"
         return self.root / unit.stage / f"{readable[:60]}-{unit.key[:16]}"
 

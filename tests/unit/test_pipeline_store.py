@@ -56,6 +56,13 @@ def test_a_finished_unit_is_not_done_again(tmp_path: Path) -> None:
     assert outcome.reused == 1
 
 
+def test_the_same_work_under_another_name_is_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run([unit("a", {"x": 1})], store)
+    assert store.is_done(unit("b", {"x": 1}))
+    assert (store.folder(unit("b", {"x": 1})) / "result.txt").read_text() == "a"
+
+
 def test_what_a_killed_unit_left_is_handed_to_its_successor(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
