@@ -168,6 +168,22 @@ def test_resumed_equals_straight(pairs: list[Pair], tmp_path: Path, stop: int) -
     assert len((tmp_path / "b" / "log.csv").read_text().splitlines()) == 5
 
 
+def test_every_epoch_sees_other_patches(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, list[float]] = {}
+
+    class Recorder(ToyRecipe):
+        def step(self, network: nn.Module, batch: Batch, epoch: int) -> dict[str, Tensor]:
+            seen.setdefault(epoch, []).append(batch.rgb.sum().item())
+            return super().step(network, batch, epoch)
+
+    monkeypatch.setitem(RECIPES, "toy", Recorder)
+    train(replace(OPTIONS, epochs=2), pairs, (), tmp_path)
+    assert len(seen[0]) == len(seen[1]) == 3
+    assert not set(seen[0]) & set(seen[1])
+
+
 def test_phases_freeze_and_resume(pairs: list[Pair], tmp_path: Path) -> None:
     options = replace(OPTIONS, method="phased", epochs=3)
     straight = train(options, pairs[:4], (), tmp_path / "a")
