@@ -50,7 +50,7 @@ def examine(
         layout = find_layout(format, root, infrared=infrared, visible=visible, annotations=annotations)
         matching = match(layout)
     except DataError as error:
-        found.add("error", "folders", "data set that cannot be opened", str(error))
+        found.add("error", "folders", "the data set cannot be opened", str(error))
         return DoctorReport(format, str(root), 0, tuple(classes or ()), found.collected())
     _check_matching(layout, matching, found)
     sizes = _check_images(matching, found, progress)
@@ -99,7 +99,7 @@ def _check_matching(layout: Layout, matching: Matching, found: Findings) -> None
         )
     if not matching.pairs:
         where = ", ".join(str(folder) for folder in layout.infrared + layout.visible)
-        found.add("error", "no-pairs", "data set without a complete pair", f"looked in {where}")
+        found.add("error", "no-pairs", "no pair is complete", f"looked for images of equal names in {where}")
 
 
 def _check_images(
@@ -251,7 +251,7 @@ def _check_coverage(
                 what = "images that the label file does not list, scored as if nothing were there"
                 found.add("warning", "unlabelled", what, stem, matching.pairs[stem])
     else:
-        found.add("info", "no-labels", "data set without labels", "fusion works, detection needs labels")
+        found.add("info", "no-labels", "no labels", "fusion works without, detection needs them")
         if layout.root.is_dir():
             for folder in subfolders(layout.root):
                 if plain(folder.name) in ANNOTATION_ALIASES and any(folder.glob("*.txt")):

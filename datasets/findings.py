@@ -98,4 +98,5 @@ class Findings:
 
 
 def _message(what: str, examples: list[str]) -> str:
-    return f"{len(examples)} {what}; {'first: ' if len(examples) > 1 else ''}{examples[0]}"
+    number = f"{len(examples)}, first " if len(examples) > 1 else ""
+    return f"{what}: {number}{examples[0]}"

@@ -78,15 +78,16 @@ def black_border(plane: NDArray[Any]) -> float:
             np.rot90(black, turns),
             np.rot90(border, turns),
         )  # views: the side in question is on top
-        depth = np.where(seen.all(axis=0), 0, np.argmin(seen, axis=0))
+        full = seen.all(axis=0)
+        depth = np.where(full, 0, np.argmin(seen, axis=0))
         columns = np.flatnonzero(depth)
         # The ends are left out of the fit, because there the border of the next side adds to the depth.
         middle = columns[len(columns) // 8 : len(columns) - len(columns) // 8]
         if len(middle) < max(8, len(depth) // 8):
             continue
-        deviation = np.abs(depth[middle] - np.polyval(np.polyfit(middle, depth[middle], 1), middle))
-        if np.quantile(deviation, 0.9) <= _STRAIGHT:
-            marked |= np.arange(seen.shape[0])[:, None] < depth
+        line = np.polyval(np.polyfit(middle, depth[middle], 1), np.arange(len(depth)))
+        if np.quantile(np.abs(depth - line)[middle], 0.9) <= _STRAIGHT:
+            marked |= np.arange(seen.shape[0])[:, None] < np.where(full, line, depth)
     return float(border.mean())
 
 
