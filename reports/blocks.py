@@ -13,11 +13,12 @@ Align = Literal["left", "right", "center"]
 
 @dataclass(frozen=True)
 class Heading:
-    """A numbered heading; level 1 opens a section."""
+    """A numbered heading; level 1 opens a section, ``listed`` puts it into the table of contents."""
 
     text: str
     level: int = 1
     new_page: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True)

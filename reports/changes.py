@@ -22,19 +22,28 @@ class ChangeCount:
         return self.fixed - self.broken
 
 
-def change_counts(
-    results: Results, protocol: str, source: str, label: str | None = None
-) -> ChangeCount | None:
-    """Counts of one source, of one class when ``label`` is given; None when nothing is stored."""
+def change_counts(results: Results, protocol: str, source: str) -> ChangeCount | None:
+    """Counts of one source; None when nothing is stored."""
     frame = results.table("changes", protocol)
     seeds = len(results.seeds(protocol))
     if frame is None or not seeds:
         return None
-    rows = frame[frame["source"] == source]
-    if label is not None:
-        rows = rows[rows["class"] == label]
-    kinds = rows["change"].value_counts()
+    kinds = frame[frame["source"] == source]["change"].value_counts()
     return ChangeCount(kinds.get("fixed", 0) / seeds, kinds.get("broken", 0) / seeds)
+
+
+def class_change_counts(results: Results, protocol: str) -> dict[tuple[str, str], ChangeCount]:
+    """Counts by source and class; what never changed has no entry."""
+    frame = results.table("changes", protocol)
+    seeds = len(results.seeds(protocol))
+    if frame is None or not seeds:
+        return {}
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for (source, label, change), number in frame.groupby(["source", "class", "change"]).size().items():
+        found.setdefault((source, label), {})[change] = number / seeds
+    return {
+        key: ChangeCount(kinds.get("fixed", 0.0), kinds.get("broken", 0.0)) for key, kinds in found.items()
+    }
 
 
 def top_rows(results: Results, protocol: str, source: str, change: str, limit: int) -> pd.DataFrame | None:

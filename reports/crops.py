@@ -11,10 +11,10 @@ from PIL import Image
 
 from ..datasets.errors import ReportError
 
-ASPECT = 4 / 3
+ASPECT = 3 / 2
 CONTEXT = 2.6  # window height over the height that the object needs
 SMALLEST = 96.0  # pixels: below this an enlarged picture is only blur
-PRINT_WIDTH = 520  # pixels: about 320 dots per inch at the width of a panel's column
+PRINT_WIDTH = 520  # pixels: about 240 dots per inch at the width of a panel's column
 OVERVIEW_WIDTH = 640
 QUALITY = 92
 
@@ -46,7 +46,7 @@ class Window:
 
 
 def window_around(box: tuple[float, float, float, float], image_width: int, image_height: int) -> Window:
-    """The window that shows an object with its surroundings, inside the image, 4:3 where the image allows.
+    """The window that shows an object with its surroundings, inside the image, 3:2 where the image allows.
 
     Args:
         box: xyxy, absolute pixels of the original image.

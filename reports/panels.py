@@ -59,7 +59,7 @@ def make_panel(context: Context, protocol: str, choice: Choice) -> Panel:
     whole = Window(0, 0, width, height)
     corner = (window.left, window.top, window.left + window.width, window.top + window.height)
     overview = Crop(
-        shrink(visible, width, height), "", "", f"visible image {stem}, the window marked", "",
+        shrink(visible, width, height), "", "", f"visible image {stem}, window marked", "",
         (Mark(*whole.relative(corner), color=BAD),),
     )  # fmt: skip
     size = f"{box[2] - box[0]:.0f} × {box[3] - box[1]:.0f} pixels"

@@ -15,8 +15,10 @@ import matplotlib
 import typst
 
 from .blocks import Assets, Block, to_payload
+from .numbers import shorten
 
 TEMPLATES = Path(__file__).parent / "templates"
+RUNNING = 110  # characters of the title in the head of a page
 LONG_WORD = 22  # characters that still fit a narrow column
 _BREAK = "\u200b"  # zero-width space: a line may end here
 
@@ -116,6 +118,7 @@ def _payload(document: Document, assets: Assets) -> dict[str, Any]:
     return {
         "meta": {
             "title": document.title,
+            "running": shorten(document.title, RUNNING),
             "subtitle": document.subtitle,
             "notice": document.notice,
             "version": document.version,

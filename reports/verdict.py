@@ -6,7 +6,7 @@ from .changes import change_counts
 from .context import METRIC_TITLES, Context
 from .numbers import defined, interval, mean_count, plural, points, signed_points
 from .scores import HEADLINE, REFERENCE, SourceScore
-from .swaps import SwapRate, chosen_pair, swap_rate
+from .swaps import chosen_pair, swap_rate
 
 FEW_IMAGES = 50
 _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
@@ -85,22 +85,14 @@ def _swap_part(context: Context, rival: SourceScore) -> str:
     for true, predicted in (pair, pair[::-1]):
         before = swap_rate(context.results, context.headline_protocol, REFERENCE, true, predicted)
         after = swap_rate(context.results, context.headline_protocol, rival.source, true, predicted)
-        clauses.append(_swap_clause(true, predicted, before, after, rival.title))
-    if not any(clauses):
-        return f"the test set has neither {first} nor {second} to confuse"
-    return " and ".join(clause for clause in clauses if clause)
-
-
-def _swap_clause(
-    true: str, predicted: str, before: SwapRate | None, after: SwapRate | None, title: str
-) -> str:
-    if before is None or after is None or not after.objects:
-        return ""
-    noun = "object" if after.objects == 1 else "objects"
-    return (
-        f"of {after.objects} {noun} of class {true} visible-only calls {mean_count(before.count)} {predicted} "
-        f"and {title} {mean_count(after.count)}"
-    )
+        if before is not None and after is not None and after.objects:
+            clauses.append(
+                f"{true} is called {predicted} for {mean_count(before.count)} of {after.objects} objects with "
+                f"visible-only and {mean_count(after.count)} with {rival.title}"
+            )
+    if not clauses:
+        return f"the test set has no {first} and no {second} that could be confused"
+    return ", and ".join(clauses)
 
 
 def _change_part(context: Context, rival: SourceScore) -> str:
@@ -108,6 +100,6 @@ def _change_part(context: Context, rival: SourceScore) -> str:
     if counts is None:
         return ""
     return (
-        f"{rival.title} gets {mean_count(counts.fixed)} objects right that visible-only gets wrong, and "
+        f"of all objects, {rival.title} gets {mean_count(counts.fixed)} right that visible-only gets wrong, and "
         f"{mean_count(counts.broken)} wrong that visible-only gets right"
     )

@@ -48,13 +48,13 @@ def draw_confidences(context: Context, protocol: str, values: pd.DataFrame) -> s
         for y, score in enumerate(scores):
             found, color = values[score.source].to_numpy(dtype=float), context.colors[score.source]
             q25, median, q75 = np.quantile(found, [0.25, 0.5, 0.75])
-            axes.barh(y - 0.2, q75 - q25, left=q25, height=0.34, color=color, alpha=0.35, linewidth=0)
-            axes.plot([median, median], [y - 0.4, y], color=color, linewidth=2, solid_capstyle="butt")
+            axes.barh(y - 0.1, q75 - q25, left=q25, height=0.36, color=color, alpha=0.35, linewidth=0)
+            axes.plot([median, median], [y - 0.3, y + 0.1], color=color, linewidth=2, solid_capstyle="butt")
             # Spread by the golden ratio in the order of the objects: no chance, same height everywhere.
-            offset = 0.24 + 0.13 * ((np.arange(len(found)) * 0.6180339887) % 1 - 0.5) * 2
-            axes.plot(found, y + offset, "o", color=color, markersize=1.9, alpha=0.6, markeredgewidth=0)
+            offset = 0.26 + 0.09 * ((np.arange(len(found)) * 0.6180339887) % 1 - 0.5) * 2
+            axes.plot(found, y + offset, "o", color=color, markersize=2.4, alpha=0.7, markeredgewidth=0)
             axes.text(
-                1.01, y - 0.2, decimal(median), transform=axes.get_yaxis_transform(), va="center", color=INK
+                1.01, y - 0.1, decimal(median), transform=axes.get_yaxis_transform(), va="center", color=INK
             )
         axes.set_yticks(range(len(scores)), [shorten(score.title, 24) for score in scores])
         axes.set_ylim(len(scores) - 0.5, -0.6)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import Rectangle
 
 from ..context import Context
 from ..numbers import mean_count, shorten
@@ -65,7 +64,7 @@ def _draw(context: Context, protocol: str, scores: tuple[SourceScore, ...], colu
     gap = 2.5
     side = min((WIDTH - label - gap * (columns - 1)) / columns, 62.0)
     lines = -(-len(scores) // columns)
-    top, bottom = 6.0, 20.0
+    top, bottom = 6.0, 14.0
     with drawing():
         figure = new_figure(WIDTH, lines * (top + side + 3) + bottom)
         for index, score in enumerate(scores):
@@ -95,14 +94,12 @@ def _draw_matrix(axes: Axes, counts: np.ndarray, size: int) -> None:
             )
             strength = 0.85 * shares[row, column] ** 0.8
             picture[row, column] = 1 - strength * (1 - tint)
-    for row in range(size):
-        for column in range(size):
-            axes.add_patch(_square(column, row, picture[row, column]))
-            count = counts[row, column]
-            if count:
-                dark = picture[row, column].mean() < 0.6
-                axes.text(column, row, mean_count(count), ha="center", va="center",
-                          fontsize=7 if size <= 8 else 6, color="white" if dark else INK)  # fmt: skip
+    edges = np.arange(size + 1) - 0.5
+    axes.pcolormesh(edges, edges, picture, edgecolor=RULE, linewidth=0.35)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        dark = picture[row, column].mean() < 0.6
+        axes.text(column, row, mean_count(counts[row, column]), ha="center", va="center",
+                  fontsize=7 if size <= 8 else 6, color="white" if dark else INK)  # fmt: skip
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_ylim(size - 0.5, -0.5)
     axes.axhline(size - 1.5, color=INK, linewidth=0.7)
@@ -110,7 +107,3 @@ def _draw_matrix(axes: Axes, counts: np.ndarray, size: int) -> None:
     axes.tick_params(length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_color(RULE)
-
-
-def _square(column: int, row: int, color: np.ndarray) -> Rectangle:
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=color, edgecolor=RULE, linewidth=0.35)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from ..context import METRIC_TITLES, Context
-from ..numbers import defined, points, seconds, shorten
+from ..numbers import defined, points, shorten
 from ..palette import MUTED
 from ..scores import HEADLINE, SourceScore
 from .style import bare, drawing, new_figure, place, to_svg
 
 WIDTH = 170.0
-HEIGHT = 78.0
+HEIGHT = 64.0
 LABEL_STEP = 4.2  # millimetres between two labels
 
 
@@ -50,11 +50,18 @@ def draw_cost(context: Context, protocol: str, times: dict[str, float]) -> str:
         _label(axes, scores, times, context)
         axes.set_xlabel("fusion time per image")
         axes.set_ylabel(f"{METRIC_TITLES[HEADLINE]}, AP points")
-        axes.xaxis.set_major_formatter(lambda value, _: seconds(value))
+        axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
         axes.xaxis.set_minor_formatter(lambda *_: "")
         axes.grid()
         bare(axes, "bottom left")
         return to_svg(figure)
+
+
+def _tick(value: float) -> str:
+    for scale, unit in ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s")):
+        if value < 999 * scale:
+            return f"{value / scale:g} {unit}"
+    return f"{value:g} s"
 
 
 def _label(axes: Axes, scores: list[SourceScore], times: dict[str, float], context: Context) -> None:

@@ -10,7 +10,7 @@ from ..palette import MUTED
 from ..scores import HEADLINE, REFERENCE, SourceScore
 from .style import bare, drawing, new_figure, place, to_svg
 
-ROW = 5.4  # millimetres a source
+ROW, TIGHT_ROW, MANY = 5.4, 4.3, 8  # millimetres a source; with more than MANY sources
 LABELS = 36.0
 WIDTH = 170.0
 
@@ -33,7 +33,7 @@ def draw_differences(context: Context) -> str | None:
         for name in context.results.sources
         if name != REFERENCE and any(score.source == name for scores in rows.values() for score in scores)
     ]
-    height = ROW * len(names)
+    height = (ROW if len(names) <= MANY else TIGHT_ROW) * len(names)
     with drawing():
         figure = new_figure(WIDTH, height + 19)
         gap = 8.0

@@ -16,7 +16,7 @@ def appendix_section(context: Context) -> list[Block]:
     blocks: list[Block] = [Heading("Appendix: how this was made", new_page=True)]
     warnings = [str(text) for text in manifest.get("warnings") or []]
     remarks = [*warnings, *context.results.missing]
-    blocks.append(Heading("Warnings", level=2))
+    blocks.append(Heading("Warnings", level=2, listed=False))
     blocks += [Note(text, "warning") for text in remarks] or [Paragraph.of("None.")]
     for title, value in (
         ("Configuration", manifest.get("config")),
@@ -28,7 +28,7 @@ def appendix_section(context: Context) -> list[Block]:
     ):
         rows = flatten(value)
         if rows:
-            blocks += [Heading(title, level=2), KeyValues(rows)]
+            blocks += [Heading(title, level=2, listed=False), KeyValues(rows)]
     blocks += _cards(manifest.get("sources") or [], context)
     blocks += _units(manifest.get("units") or [], context)
     return blocks
@@ -74,7 +74,7 @@ def _hashes(context: Context) -> dict[str, str]:
 def _cards(sources: list[dict[str, Any]], context: Context) -> list[Block]:
     if not sources:
         return []
-    blocks: list[Block] = [Heading("Method cards", level=2)]
+    blocks: list[Block] = [Heading("Method cards", level=2, listed=False)]
     columns = (Column("source", "left"), Column("kind", "left"), Column("colour", "left"),
                Column("trained on", "left"), Column("licence: code, weights", "left"),
                Column("citation and notes", "left", wide=True))  # fmt: skip
@@ -113,4 +113,7 @@ def _units(units: list[dict[str, Any]], context: Context) -> list[Block]:
             )
         )
     caption = f"Units of work with the first characters of their keys; {seconds(total)} in all."
-    return [Heading("Units of work", level=2), Table("", "units", caption, columns, tuple(rows), small=True)]
+    return [
+        Heading("Units of work", level=2, listed=False),
+        Table("", "units", caption, columns, tuple(rows), small=True),
+    ]

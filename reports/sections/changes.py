@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
-from ..changes import ChangeCount, change_counts, top_rows
+from ..changes import ChangeCount, change_counts, class_change_counts, top_rows
 from ..context import Context, protocol_title
 from ..figures.changes import draw_changes
 from ..numbers import decimal, mean_count, signed
@@ -69,12 +69,12 @@ def _count_table(context: Context, protocol: str, counts: dict[str, ChangeCount]
     columns = [Column("Source", "left")]
     columns += [Column(head, group="all classes") for head in ("fixed", "broken", "balance")]
     columns += [Column(name, group="balance by class") for name in classes]
+    by_class = class_change_counts(context.results, protocol)
     rows = []
     for source, count in counts.items():
         cells = [Cell(mean_count(count.fixed)), Cell(mean_count(count.broken)), Cell(_balance(count))]
         for name in classes:
-            part = change_counts(context.results, protocol, source, name)
-            cells.append(Cell(_balance(part) if part else "–"))
+            cells.append(Cell(_balance(by_class.get((source, name), ChangeCount(0, 0)))))
         rows.append((source_cell(context, source), *cells))
     note = "The classes with most objects." if len(classes) < len([n for n in numbers.values() if n]) else ""
     return Table(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import Context, protocol_title
 from ..figures.per_class import MOST, draw_per_class
@@ -15,7 +13,7 @@ PER_TABLE = 8
 
 def classes_section(context: Context) -> list[Block]:
     """Bars and tables by class."""
-    blocks: list[Block] = [Heading("By class", new_page=True)]
+    blocks: list[Block] = [Heading("By class")]
     counts = context.results.class_counts()
     present = [name for name, number in counts.items() if number]
     absent = [name for name, number in counts.items() if not number]
@@ -30,17 +28,16 @@ def classes_section(context: Context) -> list[Block]:
     for protocol in context.results.protocols:
         if not context.finished(protocol):
             continue
+        blocks.append(Heading(protocol_title(protocol), level=2))
         dots = " White dots: single seeds." if context.several(protocol) else ""
         rest = f" The first {MOST} classes by number of objects." if len(present) > MOST else ""
         drawn = sorted(present, key=lambda name: -counts[name]) if len(present) > MOST else present
         caption = f"AP50 by class in AP points, objects of the test split in parentheses. {protocol_title(protocol)}."
         blocks.append(Figure(draw_per_class(context, protocol, drawn), f"{caption}{dots}{rest}"))
-    for protocol in context.results.protocols:
-        if context.finished(protocol):
-            blocks += [
-                _table(context, protocol, present[start : start + PER_TABLE], start)
-                for start in range(0, len(present), PER_TABLE)
-            ]
+        blocks += [
+            _table(context, protocol, present[start : start + PER_TABLE], start)
+            for start in range(0, len(present), PER_TABLE)
+        ]
     return blocks
 
 
@@ -48,13 +45,13 @@ def _table(context: Context, protocol: str, names: list[str], start: int) -> Tab
     frame = context.results.table("per_class", protocol)
     assert frame is not None
     counts, scores = context.results.class_counts(), context.finished(protocol)
-    means: dict[tuple[str, str, str], float] = {}
-    for score in scores:
-        for name in names:
-            rows = frame[(frame["source"] == score.source) & (frame["class"] == name)]
-            for metric in ("AP50", "AP50_95"):
-                values = rows[metric].dropna().to_numpy(dtype=float)
-                means[score.source, name, metric] = float(np.mean(values)) if len(values) else float("nan")
+    grouped = frame.groupby(["source", "class"])[["AP50", "AP50_95"]].mean()
+    means = {
+        (score.source, name, metric): float(grouped[metric].get((score.source, name), float("nan")))
+        for score in scores
+        for name in names
+        for metric in ("AP50", "AP50_95")
+    }
     columns = [Column("Source", "left")]
     columns += [Column(f"{name} ({whole(counts[name])})") for name in names]
     rows_out = []

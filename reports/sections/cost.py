@@ -20,7 +20,7 @@ def cost_section(context: Context) -> list[Block]:
     times = {
         name: float(row["seconds_per_image"])
         for name, row in rows.items()
-        if row["status"] == "ok" and defined(float(row["seconds_per_image"]))
+        if row["status"] == "ok" and row.get("kind") != "control" and defined(float(row["seconds_per_image"]))
     }
     blocks.append(
         Paragraph.of(

@@ -14,7 +14,7 @@ _SIZES = ("mAP_small", "mAP_medium", "mAP_large")
 def detection_section(context: Context) -> list[Block]:
     """Tables of mAP with differences to visible-only, and of sizes and the operating point."""
     blocks: list[Block] = [
-        Heading("Detection", new_page=True),
+        Heading("Detection"),
         Paragraph.of(
             "Scores are COCO's average precision on the test split, computed from the stored predictions, in AP "
             "points (percent). Δ is the difference to visible-only in the same protocol. The best of a column is "

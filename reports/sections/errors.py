@@ -19,7 +19,7 @@ _EXTRA = ("background", "duplicate")
 def errors_section(context: Context) -> list[Block]:
     """Everything about what a detector called an object, at the threshold chosen on val."""
     blocks: list[Block] = [
-        Heading("Misclassification", new_page=True),
+        Heading("Misclassification"),
         Paragraph.of(
             "Each object of the test split has one outcome per detector, at the confidence threshold with the "
             "best F1 on the validation split. Boxes of the same class are matched first, as COCO does; what is "
@@ -53,6 +53,10 @@ def _protocol_blocks(context: Context, protocol: str) -> list[Block]:
     outcomes = _outcome_table(context, protocol)
     if outcomes is not None:
         blocks.append(outcomes)
+    if context.results.table("confusion") is None:
+        blocks.append(Note("The misclassification matrices are not stored in this run."))
+    else:
+        blocks += _matrices(context, protocol)
     pair = chosen_pair(context.results)
     if pair is not None and context.results.table("swaps") is not None:
         rates = {
@@ -69,9 +73,13 @@ def _protocol_blocks(context: Context, protocol: str) -> list[Block]:
             )
         )
         blocks.append(_swap_table(context, protocol, pair, rates))
-    if context.results.table("confusion") is None:
-        blocks.append(Note("The misclassification matrices are not stored in this run."))
-        return blocks
+    return blocks
+
+
+def _matrices(context: Context, protocol: str) -> list[Block]:
+    mean = " Means over seeds." if context.several(protocol) else ""
+    title = protocol_title(protocol)
+    blocks: list[Block] = []
     for index, svg in enumerate(draw_confusions(context, protocol)):
         more = " (continued)" if index else ""
         caption = (
