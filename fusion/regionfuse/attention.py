@@ -6,8 +6,9 @@ All take a batch of G independent groups of n region tokens of length D:
 - ``responsibilities``: float ``G x n x E``;
 - ``chosen``: bool ``G x n x E``, the experts each token keeps;
 
-and return ``G x n x D``. :func:`mora_packed` is what the network runs; :func:`mora_dense` says the same in four lines
-and is the reference that a test compares it with; :func:`mora_literal` is the paper's formula to the letter.
+and return ``G x n x D``. :func:`mora_packed` is what the network runs; :func:`mora_dense` says the same in
+four lines and is the reference that a test compares it with; :func:`mora_literal` is the paper's formula to
+the letter.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def mora_literal(
 ) -> torch.Tensor:
     """The formula as printed: ``ATTN_e = Softmax(M_e * Q K^T / alpha) V``, with a product before the softmax.
 
-    A masked pair has score 0 and so still the weight exp(0) = 1: unchosen tokens take part, and a token outside the
-    expert receives the plain mean of all values. Kept for comparison.
+    A masked pair has score 0 and so still the weight exp(0) = 1: unchosen tokens take part, and a token
+    outside the expert receives the plain mean of all values. Kept for comparison.
     """
     scores = q @ k.transpose(-1, -2)
     total = torch.zeros_like(v)
@@ -87,8 +88,8 @@ def mora_packed(
 ) -> torch.Tensor:
     """The same as :func:`mora_dense`, with only the tokens that meet.
 
-    After sorting by expert the mask is block-diagonal: each (group, expert) pair is a block of the tokens that chose
-    the expert. Blocks are gathered into batches of about equal length and go through
+    After sorting by expert the mask is block-diagonal: each (group, expert) pair is a block of the tokens
+    that chose the expert. Blocks are gathered into batches of about equal length and go through
     ``scaled_dot_product_attention``, which keeps no score matrix.
     """
     groups, tokens, length = q.shape
@@ -114,8 +115,10 @@ def mora_packed(
             q[rows].view(blocks), k[rows].view(blocks), v[rows].view(blocks), attn_mask=mask, scale=1.0
         )
         weighted = mixed.view(-1, length) * weights.reshape(-1, 1).to(mixed.dtype)
-        total = total.index_add(0, rows, weighted.to(total.dtype)) if total.requires_grad else total.index_add_(
-            0, rows, weighted.to(total.dtype)
+        total = (
+            total.index_add(0, rows, weighted.to(total.dtype))
+            if total.requires_grad
+            else total.index_add_(0, rows, weighted.to(total.dtype))
         )
     return total.view(groups, tokens, length)
 

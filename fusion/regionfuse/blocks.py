@@ -53,7 +53,11 @@ class FusionStage(nn.Module):
         )
 
     def forward(
-        self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor | None, with_load_loss: bool = False
+        self,
+        visible: torch.Tensor,
+        infrared: torch.Tensor,
+        fused: torch.Tensor | None,
+        with_load_loss: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None, Routing]:
         """One stage.
 

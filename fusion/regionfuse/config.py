@@ -1,8 +1,9 @@
 """Configuration of the RegionFuse network, its presets, and every choice that the paper leaves open.
 
-Paper: RegionFuse: Region-Adaptive Pixel Distribution Learning for Infrared and Visible Image Fusion, CVPR 2026.
-Its authors have released no code; what it does not say is chosen here, named in :data:`CHOICES`, and travels with
-every weights file in the card.
+Paper: RegionFuse: Region-Adaptive Pixel Distribution Learning for Infrared and Visible Image Fusion, CVPR
+2026.
+Its authors have released no code; what it does not say is chosen here, named in :data:`CHOICES`, and travels
+with every weights file in the card.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class RegionFuseConfig:
             raise ConfigError(f"regionfuse: top_k ({self.top_k}) must not exceed experts ({self.experts})")
         if len(self.gammas) != self.stages:
             raise ConfigError(
-                f"regionfuse: gammas needs one value a stage, expected {self.stages}, found {len(self.gammas)}"
+                f"regionfuse: gammas needs {self.stages} values, one a stage, found {len(self.gammas)}"
             )
         if any(gamma < 0 for gamma in self.gammas) or list(self.gammas) != sorted(self.gammas):
             raise ConfigError(f"regionfuse: gammas must be >= 0 and grow with depth, found {self.gammas}")
@@ -96,7 +97,9 @@ class RegionFuseConfig:
         return values
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], source: str = "regionfuse configuration") -> RegionFuseConfig:
+    def from_dict(
+        cls, values: Mapping[str, Any], source: str = "regionfuse configuration"
+    ) -> RegionFuseConfig:
         """Rebuild a configuration from :meth:`to_dict`'s values; missing keys take their defaults.
 
         Args:
@@ -113,7 +116,9 @@ class RegionFuseConfig:
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise CheckpointError(f"{source}: unknown RegionFuse setting {key!r}{hint}")
         try:
-            cleaned = {key: tuple(value) if key == "gammas" else value for key, value in values.items()}
+            cleaned: dict[str, Any] = {
+                key: tuple(value) if key == "gammas" else value for key, value in values.items()
+            }
             return cls(**cleaned)
         except (TypeError, ValueError, ConfigError) as error:
             raise CheckpointError(f"{source}: the RegionFuse settings do not fit: {error}") from error
@@ -153,58 +158,63 @@ def preset(name: str) -> RegionFuseConfig:
 CHOICES: dict[str, str] = {
     "status": "Independent, unofficial re-implementation; the authors have released no code.",
     "size": (
-        "At 480 x 640 the published 455.82 G multiply-accumulates pay for at most 1.48 M parameters that act on every "
-        "pixel; of the published 2.82 M at least 1.3 M therefore act per region. Here they are the router MLPs."
+        "At 480 x 640 the published 455.82 G multiply-accumulates pay for at most 1.48 M parameters "
+        "that act on every pixel; of the published 2.82 M at least 1.3 M therefore act per region. Here "
+        "they are the router MLPs."
     ),
     "attention extent": (
-        "All 2C channels and all regions within `reach` (one 128-pixel training patch, rounded up to whole regions) "
-        "attend to each other; larger images are cut into balanced tiles of regions at test time, for MoRA alone. "
-        "Without that, one product QK^T at C = 32 costs 185 G at 480 x 640, against 455.82 G published in all; "
-        "with channel groups instead, R = 16 would not exhaust 24 GB in training, as the paper reports. "
-        "Consequence: cost and memory grow linearly with image area, and the number of tokens under one softmax is "
-        "the same in training and testing; regions of different tiles do not see each other in MoRA. "
-        "`heads` > 1 splits the channels into groups as well (tiny: 4)."
+        "All 2C channels and all regions within `reach` (one 128-pixel training patch, rounded up to "
+        "whole regions) attend to each other; larger images are cut into balanced tiles of regions at "
+        "test time, for MoRA alone. Without that, one product QK^T at C = 32 costs 185 G at 480 x 640, "
+        "against 455.82 G published in all; with channel groups instead, R = 16 would not exhaust 24 GB "
+        "in training, as the paper reports. Consequence: cost and memory grow linearly with image area, "
+        "and the number of tokens under one softmax is the same in training and testing; regions of "
+        "different tiles do not see each other in MoRA. `heads` > 1 splits the channels into groups as "
+        "well (tiny: 4)."
     ),
     "overlap": (
-        "gamma = 1/6, 1/3, 1/2 for the three stages (R = 56, 64, 72 at R_o = 48); regions are placed every R_o pixels "
-        "and grow by (R - R_o)/2 on all sides, mirrored at the image border."
+        "gamma = 1/6, 1/3, 1/2 for the three stages (R = 56, 64, 72 at R_o = 48); regions are placed "
+        "every R_o pixels and grow by (R - R_o)/2 on all sides, mirrored at the image border."
     ),
     "region reshaping": (
-        "Overlapping regions are blended by a raised-cosine ramp over the overlap, normalised to a partition of unity, "
-        "so that reshaping inverts the embedding exactly and leaves no seams."
+        "Overlapping regions are blended by a raised-cosine ramp over the overlap, normalised to a "
+        "partition of unity, so that reshaping inverts the embedding exactly and leaves no seams."
     ),
     "mask": (
-        "The formula multiplies the scores by the 0/1 mask before the softmax, which literally leaves exp(0) = 1 for "
-        "every token outside. Here the softmax runs over the chosen tokens only, as the text means it; the literal "
-        "form is kept as `literal`."
+        "The formula multiplies the scores by the 0/1 mask before the softmax, which literally leaves "
+        "exp(0) = 1 for every token outside. Here the softmax runs over the chosen tokens only, as the "
+        "text means it; the literal form is kept as `literal`."
     ),
     "responsibilities": (
-        "Softmax over all E experts before the top-k, as in the figure, and not renormalised over the chosen ones: "
-        "otherwise the router would get no gradient from the image losses at k = 1."
+        "Softmax over all E experts before the top-k, as in the figure, and not renormalised over the "
+        "chosen ones: otherwise the router would get no gradient from the image losses at k = 1."
     ),
     "alpha": "alpha = R exp(a) with one learnt scalar a per head, 0 at the start: R = sqrt(token length).",
     "router": (
-        "Two MLPs (R^2 -> hidden -> E, GELU), shared by all channels, on the region tokens of the normalised input of "
-        "MoRA; noise = randn * (softplus(second MLP) + 0.01), in training only."
+        "Two MLPs (R^2 -> hidden -> E, GELU), shared by all channels, on the region tokens of the "
+        "normalised input of MoRA; noise = randn * (softplus(second MLP) + 0.01), in training only."
     ),
     "load loss": (
-        "Squared coefficient of variation of the importance (sum of responsibilities of the chosen experts) plus that "
-        "of the smooth load (Shazeer et al. 2017, eq. 8-11), over all tokens of the batch, mean over the stages."
+        "Squared coefficient of variation of the importance (sum of responsibilities of the chosen "
+        "experts) plus that of the smooth load (Shazeer et al. 2017, eq. 8-11), over all tokens of the "
+        "batch, mean over the stages."
     ),
     "X-Restormer block": (
-        "Bias-free; transposed attention, then overlapping-window attention (window 8, keys 12 x 12, learnt relative "
-        "positions, one head of 16 channels per 32 of width), each followed by a gated depth-wise FFN of expansion "
-        "2.66. At width 48 with one head: 55,853 parameters, as published for the block."
+        "Bias-free; transposed attention, then overlapping-window attention (window 8, keys 12 x 12, "
+        "learnt relative positions, one head of 16 channels per 32 of width), each followed by a gated "
+        "depth-wise FFN of expansion 2.66. At width 48 with one head: 55,853 parameters, as published "
+        "for the block."
     ),
     "norm": "LayerNorm over channels at each pixel.",
     "RFCM": (
-        "Uses the overlapping regions of its stage; the per-region gates are blended in the overlap before they "
-        "multiply the features (away from the overlap this is the figure's order of operations). LeakyReLU slope 0.2."
+        "Uses the overlapping regions of its stage; the per-region gates are blended in the overlap "
+        "before they multiply the features (away from the overlap this is the figure's order of "
+        "operations). LeakyReLU slope 0.2."
     ),
     "decoder": (
-        "3x3 convolution to `decoder_width`, X-Restormer blocks, 3x3 convolution, LeakyReLU, 3x3 convolution to one channel, "
-        "added to the mean of the two input images and clipped to [0, 1]; the last convolution "
-        "starts near zero, so that an untrained network returns about the average."
+        "3x3 convolution to `decoder_width`, X-Restormer blocks, 3x3 convolution, LeakyReLU, 3x3 "
+        "convolution to one channel, added to the mean of the two input images and clipped to [0, 1]; "
+        "the last convolution starts near zero, so that an untrained network returns about the average."
     ),
     "padding": "Images are mirrored up to multiples of the window (8) for the network, of R_o inside MoRA.",
 }

@@ -10,8 +10,8 @@ from torch import nn
 def sobel_magnitude(image: torch.Tensor) -> torch.Tensor:
     """Gradient strength ``|G_x| + |G_y|`` by Sobel's 3x3 kernels, border pixels repeated.
 
-    The sum of absolute values stands for the Euclidean norm, as in PIAFusion and most fusion losses; the paper
-    writes |grad I| only.
+    The sum of absolute values stands for the Euclidean norm, as in PIAFusion and most fusion losses; the
+    paper writes |grad I| only.
 
     Args:
         image: float ``B x 1 x H x W``.
@@ -46,8 +46,8 @@ def neighbourhood_mean(values: torch.Tensor, size: int) -> torch.Tensor:
 class RegionFuseLoss(nn.Module):
     """Intensity, gradient and load-balancing loss.
 
-    ``L_int = 1/(HW) ||I_f - (M I_v + (1 - M) I_r)||_F^2`` with ``M = 1`` where the mean Sobel gradient of the visible
-    image over the R x R neighbourhood exceeds that of the infrared image;
+    ``L_int = 1/(HW) ||I_f - (M I_v + (1 - M) I_r)||_F^2`` with ``M = 1`` where the mean Sobel gradient of the
+    visible image over the R x R neighbourhood exceeds that of the infrared image;
     ``L_gra = 1/(HW) || |grad I_f| - max(|grad I_v|, |grad I_r|) ||_1``; both are averaged over the batch.
 
     Args:

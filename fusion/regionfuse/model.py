@@ -27,7 +27,7 @@ class Encoder(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``B x 1 x H x W`` to ``B x C x H x W``."""
-        return self.blocks(self.embed(image))
+        return self.blocks(self.embed(image).contiguous(memory_format=torch.channels_last))
 
 
 class Decoder(nn.Module):
@@ -36,12 +36,13 @@ class Decoder(nn.Module):
     def __init__(self, config: RegionFuseConfig) -> None:
         super().__init__()
         self.widen = nn.Conv2d(config.width, config.decoder_width, 3, padding=1)
-        self.blocks = nn.Sequential(*(_block(config, config.decoder_width) for _ in range(config.decoder_blocks)))
+        self.blocks = nn.Sequential(
+            *(_block(config, config.decoder_width) for _ in range(config.decoder_blocks))
+        )
         self.refine = nn.Conv2d(config.decoder_width, config.decoder_width, 3, padding=1)
         self.activation = nn.LeakyReLU(0.2)
-        self.image = nn.Conv2d(config.decoder_width, 1, 3, padding=1)
+        self.image = nn.Conv2d(config.decoder_width, 1, 3, padding=1, bias=False)
         nn.init.normal_(self.image.weight, std=1e-3)
-        nn.init.zeros_(self.image.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``B x C x H x W`` to ``B x 1 x H x W``, what is to be added to the mean of the inputs."""
@@ -82,7 +83,8 @@ class RegionFuse(nn.Module):
             with_load_loss: also return the load-balancing loss (in training).
 
         Returns:
-            Fused Y, float32 ``B x 1 x H x W`` in [0, 1]; with the scalar load loss (mean over the stages) if asked.
+            Fused Y, float32 ``B x 1 x H x W`` in [0, 1]; with the scalar load loss (mean over the stages) if
+            asked.
         """
         height, width = visible.shape[-2:]
         window = self.config.window
@@ -120,7 +122,7 @@ class RegionFuse(nn.Module):
 
     @contextmanager
     def attention_form(self, form: str) -> Iterator[None]:
-        """Compute MoRA as ``packed`` (default), ``dense`` (reference) or ``literal`` (the formula as printed)."""
+        """Compute MoRA as ``packed`` (default), ``dense`` (reference) or ``literal`` (as printed)."""
         if form not in FORMS:
             raise ValueError(f"unknown form {form!r} of MoRA; known: {', '.join(FORMS)}")
         layers = [module for module in self.modules() if isinstance(module, MixtureOfRegionAttention)]

@@ -1,9 +1,10 @@
 """MoRA, the mixture of region attention.
 
-What the paper says: ``ATTN_e = Softmax(M_e * Q K^T / alpha) V`` with ``m^e_ij = 1`` when tokens i and j both chose
-expert e, else 0, and output ``sum_e S(e) * ATTN_e``. Read literally the mask multiplies the scores before the softmax,
-so that a masked pair keeps the weight ``exp(0) = 1``. What we do: the softmax runs over the pairs with ``m = 1`` only,
-which is what "masked attention" says and what makes the mask block-structured. See :mod:`.attention` for the forms.
+What the paper says: ``ATTN_e = Softmax(M_e * Q K^T / alpha) V`` with ``m^e_ij = 1`` when tokens i and j both
+chose expert e, else 0, and output ``sum_e S(e) * ATTN_e``. Read literally the mask multiplies the scores
+before the softmax, so that a masked pair keeps the weight ``exp(0) = 1``. What we do: the softmax runs over
+the pairs with ``m = 1`` only, which is what "masked attention" says and what makes the mask block-structured.
+See :mod:`.attention` for the forms.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ FORMS: dict[str, Form] = {"packed": mora_packed, "dense": mora_dense, "literal":
 class MixtureOfRegionAttention(nn.Module):
     """Attention among region tokens that chose the same expert.
 
-    Every channel's R x R region is one token of length R^2. Tokens attend to each other within one image, one group of
-    channels (``heads``) and one tile of regions (``reach`` regions a side at most).
+    Every channel's R x R region is one token of length R^2. Tokens attend to each other within one image, one
+    group of channels (``heads``) and one tile of regions (``reach`` regions a side at most).
     """
 
     def __init__(
@@ -57,13 +58,15 @@ class MixtureOfRegionAttention(nn.Module):
             The mixed features, same shape; the load loss or None; the routing.
         """
         grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
-        routing, load_loss = self.router(grid.split(x).flatten(-2), with_load_loss)
-        q, k, v = self.depthwise(self.qkv(x)).chunk(3, dim=1)
+        # a token is a patch of one channel: from here to the projection, channels come first in memory
+        routing, load_loss = self.router(grid.split(x.contiguous()).flatten(-2), with_load_loss)
+        q, k, v = self.depthwise(self.qkv(x)).contiguous().chunk(3, dim=1)
         alpha = self.size * self.log_alpha.exp()
         per_channel = alpha.repeat_interleave(x.shape[1] // self.heads)
         q = q / per_channel[:, None, None].to(q.dtype)
         mixed = self._attend(grid.split(q), grid.split(k), grid.split(v), routing)
-        return self.project(grid.merge(mixed)), load_loss, routing
+        merged = grid.merge(mixed).contiguous(memory_format=torch.channels_last)
+        return self.project(merged), load_loss, routing
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""
@@ -74,10 +77,13 @@ class MixtureOfRegionAttention(nn.Module):
             strips = []
             for left, right, wide in _tiles(columns, self.reach):
                 area = (slice(None), slice(None), slice(top, bottom), slice(left, right))
-                tokens = [_to_groups(x[area].flatten(-2), self.heads, tall, wide) for x in (q, k, v)]
-                scores = _to_groups(routing.responsibilities[area], self.heads, tall, wide)
-                chosen = _to_groups(routing.chosen[area], self.heads, tall, wide)
-                mixed = form(*tokens, scores, chosen)
+                mixed = form(
+                    _to_groups(q[area].flatten(-2), self.heads, tall, wide),
+                    _to_groups(k[area].flatten(-2), self.heads, tall, wide),
+                    _to_groups(v[area].flatten(-2), self.heads, tall, wide),
+                    _to_groups(routing.responsibilities[area], self.heads, tall, wide),
+                    _to_groups(routing.chosen[area], self.heads, tall, wide),
+                )
                 strips.append(_from_groups(mixed, q[area].shape[:4], self.heads, tall, wide))
             bands.append(torch.cat(strips, dim=3) if len(strips) > 1 else strips[0])
         mixed = torch.cat(bands, dim=2) if len(bands) > 1 else bands[0]

@@ -9,10 +9,11 @@ from .regions import RegionGrid
 
 
 class RegionFeatureCompression(nn.Module):
-    """Global average pooling of each region, 1x1 convolution, sigmoid, multiply; 1x1 convolution C -> C', LeakyReLU.
+    """Global average pooling of each region, 1x1 convolution, sigmoid, multiply; 1x1 convolution C -> C',
+    LeakyReLU.
 
-    The figure splits before and merges after; as the convolution acts on single pixels, only the gates depend on the
-    region. They are blended where regions overlap, so that no border shows.
+    The figure splits before and merges after; as the convolution acts on single pixels, only the gates depend
+    on the region. They are blended where regions overlap, so that no border shows.
     """
 
     def __init__(self, width: int, narrow: int, region: int, size: int) -> None:

@@ -40,7 +40,8 @@ class Routing:
 class Router(nn.Module):
     """Give every region token its responsibilities and its k best experts.
 
-    One MLP yields the clean logits; a second one, through SoftPlus, scales Gaussian noise that is added in training.
+    One MLP yields the clean logits; a second one, through SoftPlus, scales Gaussian noise that is added in
+    training.
     """
 
     def __init__(self, token_length: int, hidden: int, experts: int, top_k: int) -> None:
@@ -49,7 +50,9 @@ class Router(nn.Module):
         self.clean = _mlp(token_length, hidden, experts)
         self.noise = _mlp(token_length, hidden, experts)
 
-    def forward(self, tokens: torch.Tensor, with_load_loss: bool = False) -> tuple[Routing, torch.Tensor | None]:
+    def forward(
+        self, tokens: torch.Tensor, with_load_loss: bool = False
+    ) -> tuple[Routing, torch.Tensor | None]:
         """Route tokens.
 
         Args:
@@ -88,7 +91,9 @@ def squared_variation(values: torch.Tensor) -> torch.Tensor:
     return values.var(unbiased=False) / (values.mean() ** 2 + 1e-10)
 
 
-def smooth_load(clean: torch.Tensor, noisy: torch.Tensor, deviation: torch.Tensor, top_k: int) -> torch.Tensor:
+def smooth_load(
+    clean: torch.Tensor, noisy: torch.Tensor, deviation: torch.Tensor, top_k: int
+) -> torch.Tensor:
     """Probability that an expert stays among the k best when its own noise is drawn anew (eq. 8 and 9).
 
     Args:
@@ -105,6 +110,7 @@ def smooth_load(clean: torch.Tensor, noisy: torch.Tensor, deviation: torch.Tenso
         return torch.ones_like(clean)
     ranked = noisy.topk(top_k + 1, dim=-1).values
     kth, next_best = ranked[..., -2:-1], ranked[..., -1:]
-    # the k-th largest of the *other* experts: for one that is in, the (k+1)-th of all; for one that is out, the k-th
+    # the k-th largest of the *other* experts: for one that is in, the (k+1)-th of all; for one that is out,
+    # the k-th
     threshold = torch.where(noisy > next_best, next_best, kth)
     return 0.5 * (1 + torch.erf((clean - threshold) / (deviation * math.sqrt(2))))

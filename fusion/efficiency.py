@@ -1,0 +1,179 @@
+"""Size and arithmetic of a network: parameters and multiply-accumulates.
+
+Multiply-accumulates follow fvcore's rules, by which the published tables count what they call FLOPs: one per
+product of a convolution, linear layer, matrix product or attention; plus a few per element for norms,
+adaptive pooling and interpolation; nothing for activations, element-wise arithmetic, plain pooling, padding
+and Fourier transforms.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from .contract import FusionMethod
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method needs for one image pair.
+
+    Attributes:
+        parameters: trainable and frozen parameters; 0 without a network.
+        multiply_accumulates: for one pair of the size asked for, by fvcore's rules.
+    """
+
+    parameters: int
+    multiply_accumulates: int
+
+
+def count_parameters(module: torch.nn.Module) -> int:
+    """Number of parameters; a tensor shared by several layers counts once, buffers do not."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+# FlopCounterMode counts two operations per multiply-accumulate: the extras return twice what fvcore counts.
+
+
+def _elements(shape: Any) -> int:
+    return math.prod(shape)
+
+
+def _batch_norm(input_shape: Any, weight: Any = None, *rest: Any, **_: Any) -> int:
+    """Batch norm with a flag for training: 4 or 5 an element when it is set, else 1 or 2.
+
+    Instance norm arrives here too, as a batch norm in training mode.
+    """
+    flags = [value for value in rest if isinstance(value, bool)]
+    affine, training = weight is not None, bool(flags and flags[0])
+    return 2 * _elements(input_shape) * (4 + affine if training else 1 + affine)
+
+
+def _batch_norm_inference(input_shape: Any, weight: Any = None, *_: Any, **__: Any) -> int:
+    return 2 * _elements(input_shape) * (1 + (weight is not None))
+
+
+def _batch_norm_statless(input_shape: Any, weight: Any = None, *_: Any, **__: Any) -> int:
+    return 2 * _elements(input_shape) * (4 + (weight is not None))
+
+
+def _layer_norm(input_shape: Any, _normalized: Any, weight: Any = None, *_: Any, **__: Any) -> int:
+    return 2 * _elements(input_shape) * (4 + (weight is not None))
+
+
+def _group_norm(input_shape: Any, weight: Any = None, *_: Any, **__: Any) -> int:
+    return 2 * _elements(input_shape) * (4 + (weight is not None))
+
+
+def _adaptive_pool(input_shape: Any, *_: Any, **__: Any) -> int:
+    return 2 * _elements(input_shape)
+
+
+def _nearest(*_: Any, out_shape: Any, **__: Any) -> int:
+    return 2 * _elements(out_shape)
+
+
+def _bilinear(*_: Any, out_shape: Any, **__: Any) -> int:
+    return 2 * 4 * _elements(out_shape)
+
+
+EXTRAS: dict[Any, Callable[..., int]] = {
+    aten.native_batch_norm: _batch_norm,
+    aten.cudnn_batch_norm: _batch_norm,
+    aten._native_batch_norm_legit: _batch_norm,
+    aten._native_batch_norm_legit_no_training: _batch_norm_inference,
+    aten._batch_norm_no_update: _batch_norm_inference,
+    aten._batch_norm_with_update: _batch_norm_statless,
+    aten.native_layer_norm: _layer_norm,
+    aten.native_group_norm: _group_norm,
+    aten._adaptive_avg_pool2d: _adaptive_pool,
+    aten._adaptive_avg_pool3d: _adaptive_pool,
+    aten.upsample_nearest2d: _nearest,
+    aten.upsample_bilinear2d: _bilinear,
+    aten.grid_sampler_2d: _bilinear,
+}
+"""What FlopCounterMode leaves out and fvcore counts."""
+
+
+def multiply_accumulates(call: Callable[[], object]) -> int:
+    """Run ``call`` and count its multiply-accumulates.
+
+    Args:
+        call: runs the network once; on the ``meta`` device it costs neither time nor memory.
+    """
+    counter = FlopCounterMode(display=False, custom_mapping=EXTRAS)
+    with torch.no_grad(), counter:
+        call()
+    return int(counter.get_total_flops()) // 2
+
+
+def method_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Cost:
+    """Count one method on one image pair.
+
+    The network runs on the ``meta`` device where its operations allow, else on real tensors on its own
+    device. Networks with a dense reference of a sparse operation (a context manager ``attention_form``, as
+    RegionFuse has) are counted in the dense form, the one the published figures refer to; see
+    :func:`own_form_cost`.
+
+    Args:
+        method: the method.
+        height: rows of the images.
+        width: columns of the images.
+    """
+    stride = method.card.stride
+    height, width = height + -height % stride, width + -width % stride
+    network = method.network
+    parameters = 0 if network is None else count_parameters(network)
+    with _dense(network):
+        try:
+            counted = multiply_accumulates(lambda: _fuse(_on_meta(method), height, width, "meta"))
+        except (NotImplementedError, RuntimeError, TypeError, ValueError):
+            # a method that reads values (a branch, a numpy step, data-dependent shapes) cannot run without
+            # data
+            counted = multiply_accumulates(lambda: _fuse(method, height, width, _device(network)))
+    return Cost(parameters, counted)
+
+
+def own_form_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Cost:
+    """Count a method as it really runs, on random images; equals :func:`method_cost` unless it is sparse."""
+    network = method.network
+    counted = multiply_accumulates(lambda: _fuse(method, height, width, _device(network)))
+    return Cost(0 if network is None else count_parameters(network), counted)
+
+
+def _fuse(method: FusionMethod, height: int, width: int, device: torch.device | str) -> None:
+    channels = 1 if method.card.color == "luminance" else 3
+    generator = torch.Generator().manual_seed(0)
+    infrared = torch.rand(1, 1, height, width, generator=generator).to(device)
+    visible = torch.rand(1, channels, height, width, generator=generator).to(device)
+    method.fuse(infrared, visible)
+
+
+def _on_meta(method: FusionMethod) -> FusionMethod:
+    """A copy of the method with its network on the ``meta`` device; the method itself stays as it is."""
+    if method.network is None:
+        return method
+    twin = copy.copy(method)
+    twin.network = copy.deepcopy(method.network).to("meta")
+    return twin
+
+
+def _device(network: torch.nn.Module | None) -> torch.device:
+    first = None if network is None else next(network.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+@contextmanager
+def _dense(network: torch.nn.Module | None) -> Iterator[None]:
+    form: Callable[[str], AbstractContextManager[None]] | None = getattr(network, "attention_form", None)
+    with nullcontext() if form is None else form("dense"):
+        yield
