@@ -59,6 +59,8 @@ def _ground(canvas: Canvas, scene: Scene) -> None:
     colour[:] = np.array([0.11, 0.15, 0.06]) if rng.random() < 0.6 else np.array([0.27, 0.25, 0.22])
     colour[pavement] = np.array([0.33, 0.31, 0.29])
     colour[asphalt] = np.array([1.0, 1.0, 1.03]) * grey
+    if "rain" in conditions.tags:
+        colour[asphalt] *= 0.6  # wet asphalt is darker
     heat = np.full(x.shape, climate.plants, np.float32)
     heat[pavement] = (climate.road + climate.air) / 2 + 0.3
     heat[asphalt] = climate.road

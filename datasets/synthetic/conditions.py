@@ -17,6 +17,7 @@ CONDITIONS = (
     "glare",
     "exposure",
     "crossover",
+    "rain",
     "night-smoke",
     "night-glare",
 )
@@ -91,6 +92,10 @@ def _climate(name: str, night: bool, rng: np.random.Generator) -> Climate:
         return Climate(
             air, air + 1.5, air + 1.0, air - 0.5, air - 8, 35.6, air + 1.2, 0.75, air - 12, air + 19
         )
+    if name == "rain":
+        # Everything wet takes the temperature of the water: hardly any contrast left for the infrared.
+        air = rng.uniform(11.0, 15.0)
+        return Climate(air, air - 0.3, air, air - 0.2, air - 4, air + 7, air + 2.5, 0.35, air - 14, air + 24)
     if night:
         air = rng.uniform(3.0, 11.0)
         return Climate(
@@ -136,16 +141,16 @@ def draw_conditions(name: str, rng: np.random.Generator) -> Conditions:
             ((0.004, 0.006, 0.014), (0.020, 0.018, 0.022)),
         )
         exposure, tags, headlamps = float(rng.uniform(1.7, 2.5)), {"night"}, True
-    elif name in ("overcast", "smoke"):
+    elif name in ("overcast", "smoke", "rain"):
         sun, ambient, sky = (0.0, 0.0, 0.0), (0.62, 0.66, 0.70), ((0.50, 0.56, 0.62), (0.66, 0.70, 0.73))
         exposure, haze, tags = float(rng.uniform(0.75, 1.0)), 0.008, {"overcast"}
-        headlamps = bool(rng.random() < 0.5)
+        headlamps = bool(rng.random() < 0.5) or name == "rain"
     elif name == "glare":
         sun, ambient, sky = (0.9, 0.62, 0.36), (0.30, 0.30, 0.34), ((0.34, 0.42, 0.60), (0.95, 0.72, 0.46))
     elif name == "crossover":
         sun, ambient = (1.25, 1.15, 0.95), (0.50, 0.54, 0.62)
         exposure = 0.9
-    for extra in ("smoke", "glare", "exposure", "crossover"):
+    for extra in ("smoke", "glare", "exposure", "crossover", "rain"):
         if extra in name:
             tags.add(extra)
     return Conditions(

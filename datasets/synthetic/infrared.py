@@ -27,7 +27,7 @@ def render_infrared(canvas: Canvas, scene: Scene, frame: int, smoke: Smoke | Non
     celsius = shrink(canvas.matter[..., 3])
     depth = np.minimum(shrink(canvas.light[..., 3]), 300.0)
     scale = camera.width / 320
-    clear = np.exp(-0.0012 * depth)
+    clear = np.exp(-(0.005 if "rain" in scene.conditions.tags else 0.0012) * depth)
     celsius = np.where(depth < 299, celsius * clear + climate.air * (1 - clear), celsius)
     if smoke is not None:
         # Droplets much smaller than the wavelength: a few per cent of the visible thickness remain.

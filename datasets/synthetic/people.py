@@ -41,7 +41,7 @@ def person(rng: np.random.Generator, conditions: Conditions, phase: float, sidew
     hip, shoulder, neck = 0.52 * tall, 0.80 * tall, 0.85 * tall
     spread = 0.04 if sideways else 0.10
     half = (0.15 if sideways else 0.22) * stout
-    trunk = climate.cloth + float(rng.normal(0, 1.2 * climate.heat - 0.6))  # thin or thick clothes
+    trunk = climate.cloth + float(rng.normal(0, max(1.2 * climate.heat - 0.6, 0.2)))  # thin or thick clothes
     cloth = trunk - 1.5
     lift = 0.05 * abs(float(np.sin(phase)))
     dark = (legs[0] * 0.75, legs[1] * 0.75, legs[2] * 0.75)
@@ -57,7 +57,7 @@ def person(rng: np.random.Generator, conditions: Conditions, phase: float, sidew
             (
                 limb((ankle[0] - 0.06, ankle[1] - 0.02), (ankle[0] + 0.12, ankle[1] - 0.02), 0.09),
                 foot,
-                climate.air + 3,
+                (climate.air + cloth) / 2,
             )
         )
     for side in (-1.0, 1.0):

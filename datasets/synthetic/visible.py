@@ -8,7 +8,7 @@ import numpy as np
 from .canvas import Canvas
 from .painter import shrink
 from .scene import Scene
-from .weather import Smoke, dazzle, uneven_exposure
+from .weather import Smoke, dazzle, rainfall, uneven_exposure
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -47,7 +47,7 @@ def render_visible(canvas: Canvas, scene: Scene, frame: int, smoke: Smoke | None
         strength = 2.2 if "glare" in conditions.tags else 0.55
         for sigma, share in ((2.5, 0.35), (8.0, 0.35), (24.0, 0.30)):
             radiance += strength * share * cv2.GaussianBlur(bright, (0, 0), sigma * scale)
-    radiance = dazzle(radiance, scene)
+    radiance = rainfall(dazzle(radiance, scene), scene, frame)
     radiance *= conditions.exposure * uneven_exposure(scene)[..., None]
     radiance = cv2.GaussianBlur(radiance, (0, 0), 0.45 * scale)
 

@@ -45,7 +45,7 @@ def draw_smoke(scene: Scene, depth: np.ndarray, frame: int) -> Smoke | None:
     # Dense in the middle, thinning outwards with ragged edges; nothing in front of the plume is hidden.
     distance = np.sqrt(across[None] ** 2 + down[:, None] ** 2) + 0.16 * field
     body = 1 / (1 + np.exp((distance - 0.95) * 5.5))
-    behind = np.clip((depth - plume_z + 1.0) / 2.5, 0, 1)
+    behind = np.clip((depth - plume_z + 1.5) / 4.5, 0, 1)
     thickness = conditions.smoke * body * (0.9 + 0.12 * field) * behind
     tone = np.array([0.60, 0.60, 0.61], np.float32) * (np.asarray(conditions.ambient, np.float32) * 0.85)
     if conditions.night:
@@ -72,6 +72,21 @@ def dazzle(radiance: np.ndarray, scene: Scene) -> np.ndarray:
         0.95 * np.exp(-radius / 0.085) + 0.42 * np.exp(-radius / 0.36)
     )
     return radiance + glow[..., None] * np.array([1.0, 0.86, 0.62], np.float32)
+
+
+def rainfall(radiance: np.ndarray, scene: Scene, frame: int) -> np.ndarray:
+    """Add streaks of falling rain, thin and pale, drawn anew for every frame."""
+    camera = scene.camera
+    if "rain" not in scene.conditions.tags:
+        return radiance
+    rng = scene.stream(42, frame)
+    streaks = np.zeros((camera.height, camera.width), np.uint8)
+    for x, y, long in rng.random((int(0.003 * streaks.size), 3)):
+        start = (round(x * camera.width), round(y * camera.height))
+        end = (start[0] - 1, start[1] + round((0.02 + 0.04 * long) * camera.height))
+        cv2.line(streaks, start, end, 255, 1, cv2.LINE_AA)
+    share = 0.11 * streaks[..., None].astype(np.float32) / 255
+    return radiance * (1 - share) + 0.9 * np.asarray(scene.conditions.ambient, np.float32) * share
 
 
 def uneven_exposure(scene: Scene) -> np.ndarray:
