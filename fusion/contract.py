@@ -41,6 +41,14 @@ class FusionMethod(ABC):
             float32 of the shape of ``visible``; values outside [0, 1] are clipped by the harness.
         """
 
+    @classmethod
+    def untrained(cls) -> FusionMethod | None:
+        """Return the method with arbitrary weights, so that its card and cost are known before it is trained.
+
+        None, the default: the constructor needs no weights.
+        """
+        return None
+
     def to(self, device: torch.device | str) -> FusionMethod:
         """Move the network, if there is one, to ``device`` and return the method itself."""
         if self.network is not None:

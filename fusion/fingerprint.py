@@ -26,6 +26,9 @@ def fingerprint(spec: str, weights: Path | None = None, options: Mapping[str, An
     digest = hashlib.sha256()
     for part in (*_parts(spec), *(f"{key}={value!r}" for key, value in sorted((options or {}).items()))):
         digest.update(part.encode() + b"\0")
+    if weights is None and spec in BUILTINS and BUILTINS[spec].shipped:
+        shipped = Path(__file__).parent / BUILTINS[spec].shipped
+        weights = shipped if shipped.is_file() else None
     if weights is not None:
         if not weights.is_file():
             raise MethodError(f"{spec}: weights {weights} do not exist")

@@ -20,12 +20,16 @@ class Builtin:
         cls: class in it.
         version: raised when the method's output changes, so that cached images are made anew.
         trainable: True when the method needs weights that ``regionfuse train`` can make.
+        shipped: weights inside the package that are used when none are given, relative to this folder.
+        title: name in tables while the method cannot be made.
     """
 
     module: str
     cls: str
     version: int = 1
     trainable: bool = False
+    shipped: str = ""
+    title: str = ""
 
 
 BUILTINS: Mapping[str, Builtin] = {
@@ -35,7 +39,13 @@ BUILTINS: Mapping[str, Builtin] = {
     "maximum": Builtin(".methods.trivial", "Maximum"),
     "laplacian": Builtin(".methods.laplacian", "Laplacian"),
     "guided": Builtin(".methods.guided", "Guided"),
-    "regionfuse": Builtin(".regionfuse.method", "RegionFuseMethod", trainable=True),
+    "regionfuse": Builtin(
+        ".regionfuse.method",
+        "RegionFuseMethod",
+        trainable=True,
+        shipped="regionfuse/weights/regionfuse-tiny.safetensors",
+        title="RegionFuse",
+    ),
 }
 
 

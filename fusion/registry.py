@@ -138,13 +138,37 @@ def describe(
     from .doors.finished import FinishedImages
     from .efficiency import method_cost
 
-    method = create(spec, weights=weights, options=options)
-    record = method.card.to_dict()
-    record |= {"status": _status(spec, method, weights), "parameters": None, "multiply_accumulates": None}
+    try:
+        method, ready = create(spec, weights=weights, options=options), True
+    except MethodError:
+        if weights is not None or options or not _learned(spec):
+            raise
+        made, ready = load_class(spec).untrained(), False
+        if made is None:
+            return _record(_placeholder(spec), "trainable")
+        method = made
+    record = _record(method.card, _status(spec, method, weights) if ready else "trainable")
     if not isinstance(method, FinishedImages):
         cost = method_cost(method, 480, 640)
         record |= {"parameters": cost.parameters, "multiply_accumulates": cost.multiply_accumulates}
     return record
+
+
+def _record(card: MethodCard, status: str) -> dict[str, Any]:
+    return {**card.to_dict(), "status": status, "parameters": None, "multiply_accumulates": None}
+
+
+def _learned(spec: str) -> bool:
+    """Tell whether ``spec`` is a built-in method that needs weights."""
+    return spec in BUILTINS and BUILTINS[spec].trainable
+
+
+def _placeholder(name: str) -> MethodCard:
+    """Return a card for a built-in method that cannot be made without weights."""
+    title = BUILTINS[name].title or name
+    return MethodCard(
+        name=name, title=title, kind="learned", notes="Needs weights: regionfuse train makes them."
+    )
 
 
 def describe_all() -> list[dict[str, Any]]:
@@ -163,8 +187,17 @@ def describe_all() -> list[dict[str, Any]]:
 
 def _card(name: str) -> MethodCard:
     """Return the card on the class, or of an instance where the class has none."""
-    card = getattr(load_class(name), "card", None)
-    return card if isinstance(card, MethodCard) else create(name).card
+    cls = load_class(name)
+    card = getattr(cls, "card", None)
+    if isinstance(card, MethodCard):
+        return card
+    try:
+        return create(name).card
+    except MethodError:
+        if not _learned(name):
+            raise
+        made = cls.untrained()
+        return made.card if made is not None else _placeholder(name)
 
 
 def _status(spec: str, method: FusionMethod, weights: Path | None) -> str:

@@ -270,6 +270,25 @@ def test_commands_that_cannot_work(command: str, message: str) -> None:
         create(f"command:{command}")
 
 
+def test_a_method_without_weights_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from regionfuse.fusion.contract import FusionMethod
+
+    class Empty(FusionMethod):
+        def __init__(self, weights: Path | None = None) -> None:
+            raise MethodError("no weights")
+
+        def fuse(self, infrared, visible):  # type: ignore[no-untyped-def]
+            return visible
+
+    monkeypatch.setattr(registry, "load_class", lambda _: Empty)
+    record = registry.describe("regionfuse")
+    assert (record["name"], record["title"], record["status"]) == ("regionfuse", "RegionFuse", "trainable")
+    assert record["parameters"] is None
+    assert cards()["regionfuse"].kind == "learned"
+    with pytest.raises(MethodError):
+        registry.describe("regionfuse", weights=tmp_path / "absent")
+
+
 def test_describe_has_what_a_listing_needs() -> None:
     pytest.importorskip("regionfuse.fusion.efficiency")
     record = registry.describe("laplacian")
