@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from .coco import CocoScores, coco_scores
@@ -102,23 +103,26 @@ def _pooled(
     jobs: Sequence[Mapping[str, Path]], truths: Mapping[str, GroundTruth], workers: int
 ) -> Iterator[DetectorScore]:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
+    reader, writer = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(reader,))
     try:
         futures = [pool.submit(score_detector, job, truths) for job in jobs]
         for future in futures:
             yield future.result()
+        pool.shutdown()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # After an error or Ctrl-C this ends the workers at once, in the middle of what they do.
+        writer.close()
+        pool.shutdown(cancel_futures=True)
+        reader.close()
 
 
-def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with the parent even if it is killed."""
+def _prepare_worker(alive: Connection) -> None:
+    """Leave Ctrl-C to the parent, and end when its end of the pipe closes: on purpose or because it died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
 
     def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        alive.poll(None)  # returns when there is nobody left to write
+        os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
