@@ -26,8 +26,8 @@ STEPS = 16  # chapters, panels, typesetting and writing
 def build_report(run: Path, *, out: Path | None = None, progress: Progress | None = None) -> Path:
     """Write the report of a run from its stored results; no model is run.
 
-    Writes the PDF, ``RUN/tables/*.tex`` and ``RUN/report/summary.json``. The same stored results give the same
-    bytes, wherever the folder lies; the date in the PDF is ``SOURCE_DATE_EPOCH`` or else that of the manifest.
+    Writes the PDF, ``RUN/tables/*.tex`` and ``RUN/report/summary.json``. The same stored results give the
+    same bytes, wherever the folder lies; the date in the PDF is ``SOURCE_DATE_EPOCH``, else the manifest's.
 
     Args:
         run: folder that ``regionfuse run`` wrote.

@@ -39,8 +39,9 @@ def class_change_counts(results: Results, protocol: str) -> dict[tuple[str, str]
     if frame is None or not seeds:
         return {}
     found: dict[tuple[str, str], dict[str, float]] = {}
-    for (source, label, change), number in frame.groupby(["source", "class", "change"]).size().items():
-        found.setdefault((source, label), {})[change] = number / seeds
+    sizes = frame.groupby(["source", "class", "change"]).size().reset_index(name="number")
+    for source, label, change, number in sizes.itertuples(index=False):
+        found.setdefault((str(source), str(label)), {})[str(change)] = number / seeds
     return {
         key: ChangeCount(kinds.get("fixed", 0.0), kinds.get("broken", 0.0)) for key, kinds in found.items()
     }

@@ -19,6 +19,7 @@ PROTOCOL_QUESTIONS = {
         "that was not trained on it?"
     ),
 }
+CONTROLS = ("visible", "infrared")
 METRIC_TITLES = {
     "mAP50": "mAP50",
     "mAP50_95": "mAP50–95",
@@ -57,9 +58,25 @@ class Context:
         """Source with the highest headline metric."""
         return best_source(self.scores[protocol], HEADLINE)
 
-    def rival(self, protocol: str) -> SourceScore | None:
-        """Best source besides visible-only: the one whose evidence is shown in detail."""
+    def fused(self, protocol: str) -> tuple[SourceScore, ...]:
+        """Sources with scores that are fused images, not one modality alone."""
+        kinds = {
+            str(item["name"]): str((item.get("card") or {}).get("kind", ""))
+            for item in self.results.manifest.get("sources") or []
+        }
+        return tuple(
+            score
+            for score in self.finished(protocol)
+            if score.source not in CONTROLS and kinds.get(score.source) != "control"
+        )
+
+    def closest(self, protocol: str) -> SourceScore | None:
+        """Best source besides visible-only."""
         return best_other(self.scores[protocol], HEADLINE)
+
+    def rival(self, protocol: str) -> SourceScore | None:
+        """The source whose objects are looked at in detail: the best fused one, else the best other one."""
+        return best_source(self.fused(protocol), HEADLINE) or self.closest(protocol)
 
     def visible(self, protocol: str) -> SourceScore | None:
         """Visible-only, when it has scores."""

@@ -83,8 +83,8 @@ def title_headline(context: Context) -> list[Block]:
         blocks.append(
             Figure(
                 drawing,
-                "Difference of each source to visible-only in the same protocol; whiskers are 95 % intervals over the "
-                "choice of test images where they are stored.",
+                "Difference of each source to visible-only in the same protocol; whiskers are 95 % "
+                "intervals over the choice of test images where they are stored.",
             )
         )
     return blocks
@@ -94,8 +94,8 @@ def reading_guide(context: Context) -> list[Block]:
     """The words of the report, so that it can be read alone."""
     rows = [
         ("source", "what the detector is given: one modality alone (visible, infrared) or fused images"),
-        ("AP points", "average precision times 100; mAP50 at IoU 0.5, mAP50–95 the mean over IoU 0.5 to 0.95, both "
-                      "the mean over classes that occur in the test split"),
+        ("AP points", "average precision times 100; mAP50 at IoU 0.5, mAP50–95 the mean over IoU 0.5 to "
+                      "0.95, both the mean over the classes that occur in the test split"),
         ("Δ", "difference to visible-only under the same protocol and seeds"),
         ("95 % interval", "where the difference would lie in 95 of 100 test sets drawn like this one"),
     ]  # fmt: skip
@@ -106,7 +106,7 @@ def reading_guide(context: Context) -> list[Block]:
         ("failed", "a source that could not be fused or detected on keeps its row, with the reason"),
     ]
     text = (
-        "All numbers come from the stored results of one run; the tables behind them lie beside this file, in "
-        "tables/, as CSV and as LaTeX. Colours: each source keeps its own all through."
+        "All numbers come from the stored results of one run; the tables behind them lie beside this "
+        "file, in tables/, as CSV and as LaTeX. Colours: each source keeps its own all through."
     )
     return [KeyValues(tuple(rows), mono=False), Paragraph.of(text)]

@@ -12,7 +12,6 @@ from .scores import REFERENCE
 from .swaps import chosen_pair
 
 PEOPLE = ("people", "person", "pedestrian", "pedestrians", "human")
-CONTROLS = ("visible", "infrared")
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,6 @@ class _Outcomes:
     fused: list[str]
 
 
-def fused_sources(context: Context, protocol: str) -> list[str]:
-    """Finished sources that are fused images, not one modality alone."""
-    kinds = {
-        str(item["name"]): str((item.get("card") or {}).get("kind", ""))
-        for item in context.results.manifest.get("sources") or []
-    }
-    names = [score.source for score in context.finished(protocol)]
-    return [name for name in names if name not in CONTROLS and kinds.get(name) != "control"]
-
-
 def choose_objects(context: Context, protocol: str) -> tuple[Choice, ...]:
     """Apply the three rules to the first seed of ``protocol``; empty when nothing can be compared."""
     table = _outcomes(context, protocol)
@@ -61,7 +50,7 @@ def choose_objects(context: Context, protocol: str) -> tuple[Choice, ...]:
 
 def _outcomes(context: Context, protocol: str) -> _Outcomes | None:
     frame = context.results.table("objects", protocol)
-    seeds, fused = context.results.seeds(protocol), fused_sources(context, protocol)
+    seeds, fused = context.results.seeds(protocol), [score.source for score in context.fused(protocol)]
     if frame is None or not seeds or not fused or context.visible(protocol) is None:
         return None
     rows = frame[(frame["kind"] == "object") & (frame["seed"] == seeds[0])]
@@ -149,7 +138,7 @@ def _broken(table: _Outcomes) -> Choice:
     kept = table.outcome[REFERENCE] == "correct"
     losers = (table.outcome[table.fused] != "correct").sum(axis=1)
     met = kept & (losers > 0)
-    what = "Rule: any object that visible-only gets right and that at least one fused source gets wrong or misses."
+    what = "Rule: any object that visible-only gets right and that at least one fused source does not."
     title = "The reverse: an object that fusion loses"
     if not met.any():
         return Choice(title, f"{what} No such object in this test set.", None)

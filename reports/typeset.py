@@ -76,7 +76,7 @@ def typeset(document: Document, timestamp: int, *, format: str = "pdf", ppi: flo
         for file, content in assets.files.items():
             (root / file).write_bytes(content)
         (root / "report.json").write_text(text, encoding="utf-8")
-        options = {} if format == "pdf" else {"format": format, "ppi": ppi}
+        options: dict[str, Any] = {} if format == "pdf" else {"format": format, "ppi": ppi}
         made: Any = typst.compile(
             str(root / "report.typ"),
             root=str(root),
@@ -85,7 +85,7 @@ def typeset(document: Document, timestamp: int, *, format: str = "pdf", ppi: flo
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
             ignore_system_fonts=not needs_system_fonts(text),
             timestamp=timestamp,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
     return made if isinstance(made, list) else [made]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .changes import change_counts
 from .context import METRIC_TITLES, Context
 from .numbers import defined, interval, mean_count, plural, points, signed_points
-from .scores import HEADLINE, REFERENCE, SourceScore
+from .scores import HEADLINE, REFERENCE, SourceScore, best_source
 from .swaps import chosen_pair, swap_rate
 
 FEW_IMAGES = 50
@@ -19,7 +19,7 @@ def make_verdict(context: Context) -> tuple[str, str]:
 
 def _scores_sentence(context: Context) -> str:
     protocol = context.headline_protocol
-    best, visible, rival = context.best(protocol), context.visible(protocol), context.rival(protocol)
+    best, visible, closest = context.best(protocol), context.visible(protocol), context.closest(protocol)
     lead = _LEAD.get(protocol, f"Under the protocol {protocol}")
     if best is None:
         if context.finished(protocol):
@@ -39,14 +39,19 @@ def _scores_sentence(context: Context) -> str:
             f"{lead}, {best.title} scores highest of {number} sources, {score} {where}; visible-only has no "
             "result, so nothing is said about what fusion adds."
         )
-    if best.source == REFERENCE and rival is not None:
+    if best.source == REFERENCE and closest is not None:
         return (
-            f"{lead}, no source scores higher than visible-only, {score} {where}; the closest, {rival.title}, "
-            f"differs by {signed_points(rival.delta.get(HEADLINE))}: {_certainty(rival)}."
+            f"{lead}, no source scores higher than visible-only, {score} {where}; the closest is "
+            f"{closest.title}, {signed_points(closest.delta.get(HEADLINE))}: {_certainty(closest)}."
         )
+    fused = best_source(context.fused(protocol))
+    ahead = ""
+    if fused is not None and fused.source != best.source and best not in context.fused(protocol):
+        level = "level with" if points(fused.value()) == points(best.value()) else "ahead of"
+        ahead = f", {level} the best fused source, {fused.title}, at {points(fused.value())}"
     return (
-        f"{lead}, {best.title} scores highest of {number} sources, {score} {where}, which is "
-        f"{signed_points(best.delta.get(HEADLINE))} against visible-only: {_certainty(best)}."
+        f"{lead}, {best.title} scores highest of {number} sources, {score} {where}{ahead}; against "
+        f"visible-only that is {signed_points(best.delta.get(HEADLINE))}: {_certainty(best)}."
     )
 
 
@@ -71,27 +76,27 @@ def _objects_sentence(context: Context) -> str:
     parts = [part for part in (_swap_part(context, rival), _change_part(context, rival)) if part]
     if not parts:
         return f"What {rival.title} changes for single objects is not stored in this run."
-    text = "; ".join(parts)
-    average = ", on average over seeds" if context.several(protocol) else ""
-    return f"{text[0].upper()}{text[1:]}{average}."
+    average = " (means over seeds)" if context.several(protocol) else ""
+    return f"For single objects{average}: {'; '.join(parts)}."
 
 
 def _swap_part(context: Context, rival: SourceScore) -> str:
     pair = chosen_pair(context.results)
     if pair is None:
         return ""
-    first, second = pair
     clauses = []
     for true, predicted in (pair, pair[::-1]):
         before = swap_rate(context.results, context.headline_protocol, REFERENCE, true, predicted)
         after = swap_rate(context.results, context.headline_protocol, rival.source, true, predicted)
-        if before is not None and after is not None and after.objects:
-            clauses.append(
-                f"{true} is called {predicted} for {mean_count(before.count)} of {after.objects} objects with "
-                f"visible-only and {mean_count(after.count)} with {rival.title}"
-            )
-    if not clauses:
-        return f"the test set has no {first} and no {second} that could be confused"
+        if before is None or after is None:
+            return ""
+        if not after.objects:
+            clauses.append(f"the test set has no {true} to be called {predicted}")
+            continue
+        clauses.append(
+            f"{true} is called {predicted} for {mean_count(before.count)} of {after.objects} with "
+            f"visible-only and {mean_count(after.count)} with {rival.title}"
+        )
     return ", and ".join(clauses)
 
 
@@ -100,6 +105,6 @@ def _change_part(context: Context, rival: SourceScore) -> str:
     if counts is None:
         return ""
     return (
-        f"of all objects, {rival.title} gets {mean_count(counts.fixed)} right that visible-only gets wrong, and "
+        f"in all, {rival.title} gets {mean_count(counts.fixed)} right that visible-only gets wrong, and "
         f"{mean_count(counts.broken)} wrong that visible-only gets right"
     )

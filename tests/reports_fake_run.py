@@ -354,7 +354,16 @@ def score_tables(fake: Fake, objects: list[dict[str, Any]], random: Any) -> dict
                     low, high = delta - 0.031, delta + 0.027
                     bounds = {"metric": "mAP50", "delta": delta, "low": low, "high": high}
                     intervals.append({**head, **bounds, "blocks": fake.images, "resamples": 500})
-    tables = {"detection": pd.DataFrame(detection), "per_class": pd.DataFrame(per_class)}
+    columns = [
+        *("source", "protocol", "seed", "split", "mAP50", "mAP75", "mAP50_95", "mAP_small", "mAP_medium"),
+        *("mAP_large", "mAR100", "images", "objects", "threshold", "precision", "recall", "f1"),
+        *("status", "reason"),
+    ]
+    class_columns = ["source", "protocol", "seed", "split", "class", "AP50", "AP75", "AP50_95", "objects"]
+    tables = {
+        "detection": pd.DataFrame(detection, columns=columns),
+        "per_class": pd.DataFrame(per_class, columns=class_columns),
+    }
     if intervals:
         tables["intervals"] = pd.DataFrame(intervals)
     return tables

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ MILLIMETRE = 1 / 25.4
 # The page carries its own fonts; matplotlib only places the words. Its DejaVu Sans is wider than the
 # face of the page, so nothing that fits here is cut there.
 _FACE = "font-family: 'Libertinus Serif', 'DejaVu Sans'"
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "regionfuse",
     "text.parse_math": False,  # a class called "$x$" is text

@@ -30,7 +30,7 @@ def appendix_section(context: Context) -> list[Block]:
         if rows:
             blocks += [Heading(title, level=2, listed=False), KeyValues(rows)]
     blocks += _cards(manifest.get("sources") or [], context)
-    blocks += _units(manifest.get("units") or [], context)
+    blocks += _units(manifest.get("units") or [])
     return blocks
 
 
@@ -84,36 +84,35 @@ def _cards(sources: list[dict[str, Any]], context: Context) -> list[Block]:
         licences = ", ".join(str(card[key]) for key in ("code_license", "weights_license") if card.get(key))
         about = " ".join(str(card[key]) for key in ("citation", "notes") if card.get(key))
         texts = [
-            str(card.get("kind", "")), str(card.get("color", "")), ", ".join(card.get("trained_on") or []) or "–",
-            licences or "–", about or "–",
+            str(card.get("kind", "")), str(card.get("color", "")),
+            ", ".join(card.get("trained_on") or []) or "–", licences or "–", about or "–",
         ]  # fmt: skip
         rows.append((source_cell(context, str(item["name"])), *(Cell(text) for text in texts)))
     caption = "What each source is, what it was trained on, and what it may be used for."
     return [*blocks, Table("", "cards", caption, columns, tuple(rows), small=True)]
 
 
-def _units(units: list[dict[str, Any]], context: Context) -> list[Block]:
+def _units(units: list[dict[str, Any]]) -> list[Block]:
     if not units:
         return []
-    columns = (Column("stage", "left"), Column("unit", "left"), Column("status", "left"), Column("duration"),
-               Column("key", "left"), Column("reason", "left", wide=True))  # fmt: skip
+    reasons = any(unit.get("reason") for unit in units)
+    columns = [Column("stage", "left"), Column("unit", "left"), Column("status", "left")]
+    columns += [Column("duration"), Column("key", "left")]
+    columns += [Column("reason", "left", wide=True)] if reasons else []
     rows = []
     total = 0.0
     for unit in units:
         duration = unit.get("seconds")
         total += float(duration or 0.0)
         failed = unit.get("status") == "failed"
-        texts = [str(unit.get(key) or "") for key in ("stage", "name", "status")]
-        rows.append(
-            (
-                *(Cell(text, bold=failed) for text in texts),
-                Cell(seconds(float(duration)) if duration is not None else "–"),
-                Cell(str(unit.get("key") or "")[:12], mono=True),
-                Cell(str(unit.get("reason") or "–")),
-            )
-        )
+        cells = [Cell(str(unit.get(key) or ""), bold=failed) for key in ("stage", "name", "status")]
+        cells.append(Cell(seconds(float(duration)) if duration is not None else "–"))
+        cells.append(Cell(str(unit.get("key") or "")[:12], mono=True))
+        if reasons:
+            cells.append(Cell(str(unit.get("reason") or "–")))
+        rows.append(tuple(cells))
     caption = f"Units of work with the first characters of their keys; {seconds(total)} in all."
     return [
         Heading("Units of work", level=2, listed=False),
-        Table("", "units", caption, columns, tuple(rows), small=True),
+        Table("", "units", caption, tuple(columns), tuple(rows), small=True),
     ]

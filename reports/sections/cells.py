@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..blocks import Cell
+from ..blocks import Cell, Note
 from ..context import Context
 from ..numbers import defined
 from ..scores import SourceScore
@@ -13,6 +13,13 @@ from ..scores import SourceScore
 def source_cell(context: Context, source: str) -> Cell:
     """Name of a source with its colour."""
     return Cell(context.results.titles.get(source, source), swatch=context.colors.get(source, ""))
+
+
+def nothing_finished(context: Context) -> Note | None:
+    """A remark for chapters that every source failed to fill; None when some finished."""
+    if any(context.finished(protocol) for protocol in context.results.protocols):
+        return None
+    return Note("No source has results: all of them failed, for the reasons given under Detection.")
 
 
 def failed_row(context: Context, score: SourceScore, columns: int) -> tuple[Cell, ...]:

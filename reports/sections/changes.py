@@ -11,7 +11,7 @@ from ..figures.changes import draw_changes
 from ..numbers import decimal, mean_count, signed
 from ..palette import OUTCOME_WORDS
 from ..scores import REFERENCE
-from .cells import source_cell
+from .cells import nothing_finished, source_cell
 
 ROWS = 8
 MOST_CLASSES = 6
@@ -26,10 +26,13 @@ def changes_section(context: Context) -> list[Block]:
             "fixed",
             " by a source when visible-only gets it wrong and the source gets it right, and ",
             "broken",
-            " when it is the reverse. Two detectors that differ only by chance also fix and break objects, about "
-            "equally many of each: what counts is the balance.",
+            " when it is the reverse. Two detectors that differ only by chance also fix and break "
+            "objects, about equally many of each: what counts is the balance.",
         ),
     ]
+    failed = nothing_finished(context)
+    if failed is not None:
+        return [*blocks, failed]
     if context.results.table("changes") is None:
         return [*blocks, Note("Fixed and broken objects are not stored in this run.")]
     any_shown = False
@@ -109,8 +112,9 @@ def _rows(context: Context) -> list[Block]:
             continue
         total = change_counts(context.results, protocol, rival.source)
         assert total is not None
+        who = "the best fused source" if rival in context.fused(protocol) else "the best source besides it"
         caption = (
-            f"Objects {change} by {rival.title}, the best source besides visible-only; {order}. All of them, for "
+            f"Objects {change} by {rival.title}, {who}; {order}. All of them, for "
             f"every source, are in tables/changes.csv. {protocol_title(protocol)}"
         )
         caption += f", seed {context.results.seeds(protocol)[0]}." if context.several(protocol) else "."

@@ -6,7 +6,7 @@ from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Tabl
 from ..context import Context, protocol_title
 from ..figures.per_class import MOST, draw_per_class
 from ..numbers import join, points, whole
-from .cells import best_text, is_best, source_cell
+from .cells import best_text, is_best, nothing_finished, source_cell
 
 PER_TABLE = 8
 
@@ -17,6 +17,9 @@ def classes_section(context: Context) -> list[Block]:
     counts = context.results.class_counts()
     present = [name for name, number in counts.items() if number]
     absent = [name for name, number in counts.items() if not number]
+    failed = nothing_finished(context)
+    if failed is not None:
+        return [*blocks, failed]
     if context.results.table("per_class") is None:
         return [*blocks, Note("Scores by class are not stored in this run.")]
     if not present:
@@ -32,7 +35,8 @@ def classes_section(context: Context) -> list[Block]:
         dots = " White dots: single seeds." if context.several(protocol) else ""
         rest = f" The first {MOST} classes by number of objects." if len(present) > MOST else ""
         drawn = sorted(present, key=lambda name: -counts[name]) if len(present) > MOST else present
-        caption = f"AP50 by class in AP points, objects of the test split in parentheses. {protocol_title(protocol)}."
+        title = protocol_title(protocol)
+        caption = f"AP50 by class in AP points, objects of the test split in parentheses. {title}."
         blocks.append(Figure(draw_per_class(context, protocol, drawn), f"{caption}{dots}{rest}"))
         blocks += [
             _table(context, protocol, present[start : start + PER_TABLE], start)
@@ -54,7 +58,7 @@ def _table(context: Context, protocol: str, names: list[str], start: int) -> Tab
     }
     columns = [Column("Source", "left")]
     columns += [Column(f"{name} ({whole(counts[name])})") for name in names]
-    rows_out = []
+    rows_out: list[tuple[Cell, ...]] = []
     best = {
         (name, metric): best_text(means[score.source, name, metric] for score in scores)
         for name in names
@@ -70,7 +74,8 @@ def _table(context: Context, protocol: str, names: list[str], start: int) -> Tab
     return Table(
         "per_class",
         f"per-class-{protocol}-{start}",
-        f"AP by class{part}, in AP points; objects of the test split in parentheses. {protocol_title(protocol)}.",
+        f"AP by class{part}, in AP points; objects of the test split in parentheses. "
+        f"{protocol_title(protocol)}.",
         tuple(columns),
         tuple(rows_out),
     )

@@ -9,7 +9,7 @@ from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Tabl
 from ..context import Context, protocol_title
 from ..figures.confidence import common_confidences, draw_confidences
 from ..numbers import decimal, defined, percent, plural, signed
-from .cells import best_text, is_best, source_cell
+from .cells import best_text, is_best, nothing_finished, source_cell
 
 FEW = 10
 
@@ -19,11 +19,15 @@ def confidence_section(context: Context) -> list[Block]:
     blocks: list[Block] = [
         Heading("Confidence on common objects"),
         Paragraph.of(
-            "A source that finds more of the difficult objects would look less confident if each were averaged "
-            "over what it found. So only objects count that all sources found with the right class. A higher "
-            "confidence is not a better detection by itself: read it beside the scores."
+            "A source that finds more of the difficult objects would look less confident if each were "
+            "averaged over what it found. So only objects count that all sources found with the right "
+            "class. A higher confidence is not a better detection by itself: read it beside the "
+            "scores."
         ),
     ]
+    failed = nothing_finished(context)
+    if failed is not None:
+        return [*blocks, failed]
     if context.results.table("confidence") is None and context.results.table("objects") is None:
         return [*blocks, Note("Confidences are not stored in this run.")]
     for protocol in context.results.protocols:
@@ -31,7 +35,8 @@ def confidence_section(context: Context) -> list[Block]:
             continue
         values = common_confidences(context, protocol)
         if values is not None and values.empty:
-            text = f"{protocol_title(protocol)}: no object was found by all sources, so there is nothing to compare."
+            title = protocol_title(protocol)
+            text = f"{title}: no object was found by all sources, so there is nothing to compare."
             blocks.append(Note(text))
             continue
         if values is not None:
@@ -50,8 +55,8 @@ def _caption(context: Context, protocol: str, values: pd.DataFrame) -> str:
         number += f" (over {len(context.results.seeds(protocol))} seeds)"
     few = " Too few to compare distributions." if len(values) < FEW else ""
     return (
-        f"Confidence of {number} that all sources found. A dot is an object, the bar runs from the first to the "
-        f"third quartile, the stroke is the median. {protocol_title(protocol)}.{few}"
+        f"Confidence of {number} that all sources found. A dot is an object, the bar runs from the "
+        f"first to the third quartile, the stroke is the median. {protocol_title(protocol)}.{few}"
     )
 
 

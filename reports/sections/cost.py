@@ -24,9 +24,9 @@ def cost_section(context: Context) -> list[Block]:
     }
     blocks.append(
         Paragraph.of(
-            "Seconds per image are wall-clock times of the fusion alone on the machine in the appendix, at the "
-            "size of the stored images; they compare methods of this run with each other, not with other papers. "
-            "Multiply-accumulates are counted at 480 × 640."
+            "Seconds per image are wall-clock times of the fusion alone on the machine in the "
+            "appendix, at the size of the stored images; they compare methods of this run with each "
+            "other, not with other papers. Multiply-accumulates are counted at 480 × 640."
         )
     )
     timed = [score for score in context.finished(protocol) if times.get(score.source, 0) > 0]
@@ -48,7 +48,7 @@ def cost_section(context: Context) -> list[Block]:
         Column("MACs"),
         Column("trained in this run", "left"),
     ]
-    body = []
+    body: list[tuple[Cell, ...]] = []
     for name in [*context.results.sources, *(name for name in rows if name not in context.results.sources)]:
         if name not in rows:
             continue

@@ -22,13 +22,13 @@ def data_section(context: Context) -> list[Block]:
     manifest = context.results.manifest
     dataset: dict[str, Any] = manifest.get("dataset") or {}
     split: dict[str, Any] = {**(manifest.get("split") or {}), **context.results.split}
+    kind = str(split.get("kind", "unknown"))
     blocks: list[Block] = [Heading("Data and split", new_page=True)]
     rows = [
         ("data set", str(dataset.get("name", "unknown"))),
         ("pairs", f"{_count(dataset.get('pairs'))} (train {_count(dataset.get('train'))}, val "
                   f"{_count(dataset.get('val'))}, test {_count(dataset.get('test'))})"),
-        ("split", f"{split.get('kind', 'unknown')}: "
-                  f"{SPLIT_KINDS.get(str(split.get('kind')), 'see the split file')}; seed {split.get('seed', '–')}"),
+        ("split", f"{kind}: {SPLIT_KINDS.get(kind, 'see the split file')}; seed {split.get('seed', '–')}"),
     ]  # fmt: skip
     dropped = len(split.get("dropped") or [])
     if dropped:
@@ -74,12 +74,13 @@ def _leakage(leakage: dict[str, Any]) -> list[Block]:
     details = [f"{percent(leakage.get('neighbour_share'), 1)} a neighbouring frame"]
     if near is not None:
         details.append(f"{percent(near, 1)} a near-duplicate by content")
-    text = f" of {whole(leakage.get('test_images'))} test images have a relative in train ({', '.join(details)})."
+    images = whole(leakage.get("test_images"))
+    text = f" of {images} test images have a relative in train ({', '.join(details)})."
     blocks: list[Block] = [Paragraph.of("Leakage: ", f"{percent(share, 1)}", text)]
     if share is not None and share > HIGH_LEAKAGE:
         warning = (
-            "That much leakage makes absolute scores too good to be true: the detector has seen much of the test "
-            "split. Use a split by scenes before quoting them."
+            "That much leakage makes absolute scores too good to be true: the detector has seen much "
+            "of the test split. Use a split by scenes before quoting them."
         )
         blocks.append(Note(warning, "warning"))
     return blocks

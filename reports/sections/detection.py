@@ -16,9 +16,9 @@ def detection_section(context: Context) -> list[Block]:
     blocks: list[Block] = [
         Heading("Detection"),
         Paragraph.of(
-            "Scores are COCO's average precision on the test split, computed from the stored predictions, in AP "
-            "points (percent). Δ is the difference to visible-only in the same protocol. The best of a column is "
-            "bold, and so is what prints equal to it."
+            "Scores are COCO's average precision on the test split, computed from the stored "
+            "predictions, in AP points (percent). Δ is the difference to visible-only in the same "
+            "protocol. The best of a column is bold, and so is what prints equal to it."
         ),
     ]
     for protocol in context.results.protocols:
@@ -156,8 +156,8 @@ def _size_table(context: Context, protocol: str) -> Table:
     return Table(
         "detection",
         f"sizes-{protocol}",
-        f"By object size, and at the operating point. {protocol_title(protocol)}; precision, recall and F1 in "
-        "percent at IoU 0.5.",
+        f"By object size, and at the operating point. {protocol_title(protocol)}; precision, recall "
+        "and F1 in percent at IoU 0.5.",
         tuple(columns),
         tuple(rows),
         note=note,

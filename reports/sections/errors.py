@@ -10,7 +10,7 @@ from ..figures.confusion import BACKGROUND, confusion_matrix, draw_confusions, s
 from ..figures.swaps import draw_swaps
 from ..numbers import defined, mean_count, percent
 from ..swaps import SwapRate, chosen_pair, swap_rate
-from .cells import source_cell
+from .cells import nothing_finished, source_cell
 
 _OUTCOMES = ("correct", "misclassified", "poorly_localised", "missed")
 _EXTRA = ("background", "duplicate")
@@ -21,9 +21,10 @@ def errors_section(context: Context) -> list[Block]:
     blocks: list[Block] = [
         Heading("Misclassification"),
         Paragraph.of(
-            "Each object of the test split has one outcome per detector, at the confidence threshold with the "
-            "best F1 on the validation split. Boxes of the same class are matched first, as COCO does; what is "
-            "left is matched regardless of class, so that a truck found as a truck is never counted as a car. ",
+            "Each object of the test split has one outcome per detector, at the confidence threshold "
+            "with the best F1 on the validation split. Boxes of the same class are matched first, as "
+            "COCO does; what is left is matched regardless of class, so that a truck found as a truck "
+            "is never counted as a car. ",
             "Correct",
             ": right class, IoU at least 0.5. ",
             "Misclassified",
@@ -38,6 +39,9 @@ def errors_section(context: Context) -> list[Block]:
             ".",
         ),
     ]
+    failed = nothing_finished(context)
+    if failed is not None:
+        return [*blocks, failed]
     if context.results.extent()[1] == 0:
         return [*blocks, Note("The test split has no objects, so there is nothing to classify.")]
     for protocol in context.results.protocols:
@@ -83,9 +87,9 @@ def _matrices(context: Context, protocol: str) -> list[Block]:
     for index, svg in enumerate(draw_confusions(context, protocol)):
         more = " (continued)" if index else ""
         caption = (
-            f"True class (rows) by predicted class (columns){more}; numbers are objects, shades the share of the "
-            "row. Blue: right. Orange: another class. Grey: missed objects (last column) and false alarms (last "
-            f"row); a poorly localised object counts as both. {title}.{mean}"
+            f"True class (rows) by predicted class (columns){more}; numbers are objects, shades the "
+            "share of the row. Blue: right. Orange: another class. Grey: missed objects (last column) "
+            f"and false alarms (last row); a poorly localised object counts as both. {title}.{mean}"
         )
         blocks.append(Figure(svg, caption))
     return blocks
@@ -149,12 +153,12 @@ def _swap_table(
     return Table(
         "swaps",
         f"swaps-{protocol}",
-        f"{pair[0]} called {pair[1]} beside {pair[1]} called {pair[0]}: a source that trades one for the other "
-        f"has gained nothing. {protocol_title(protocol)}.",
+        f"{pair[0]} called {pair[1]} beside {pair[1]} called {pair[0]}: a source that trades one for "
+        f"the other has gained nothing. {protocol_title(protocol)}.",
         tuple(columns),
         tuple(rows),
-        note="Count: of the objects of the true class. Intervals treat objects as independent; objects of one "
-        "scene are not, so the truth is wider.",
+        note="Count: of the objects of the true class. Intervals treat objects as independent; objects of "
+        "one scene are not, so the truth is wider.",
     )
 
 

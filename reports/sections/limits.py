@@ -24,10 +24,10 @@ def limits_section(context: Context) -> list[Block]:
     if counts:
         rarest = min(counts, key=lambda name: counts[name])
         text += (
-            f" Of the rarest class, {rarest}, it has {counts[rarest]}: a share measured on them is known to "
-            f"±{100 * half_width(counts[rarest]):.0f} points at best in the middle of the range, and one object "
-            f"more or less moves it by {100 / counts[rarest]:.1f} points. To know a share to ±5 points takes "
-            f"about {whole(needed(NARROW))} objects."
+            f" Of the rarest class, {rarest}, it has {counts[rarest]}: a share measured on them is "
+            f"known to ±{100 * half_width(counts[rarest]):.0f} points at best in the middle of the "
+            f"range, and one object more or less moves it by {100 / counts[rarest]:.1f} points. To "
+            f"know a share to ±5 points takes about {whole(needed(NARROW))} objects."
         )
     blocks.append(Paragraph.of("Size.", text))
     blocks.append(Paragraph.of("Chance.", _chance(context)))
@@ -38,8 +38,9 @@ def limits_section(context: Context) -> list[Block]:
         blocks.append(
             Paragraph.of(
                 "Choice.",
-                f" {number} sources are compared with visible-only. The best of several looks better than it is, "
-                "because chance helps to be the best; intervals are not corrected for that.",
+                f" {number} sources are compared with visible-only. The best of several looks better "
+                "than it is, because chance helps to be the best; intervals are not corrected for "
+                "that.",
             )
         )
     blocks.append(Paragraph.of("Labels.", _LABELS))
@@ -55,16 +56,18 @@ def limits_section(context: Context) -> list[Block]:
 
 
 _LABELS = (
-    " One set of boxes serves both modalities. An object that cannot be seen in the visible image still counts as "
-    "missed there, so some of the advantage of infrared and fused sources lies in the labels by construction."
+    " One set of boxes serves both modalities. An object that cannot be seen in the visible image "
+    "still counts as missed there, so some of the advantage of infrared and fused sources lies in the "
+    "labels by construction."
 )
 _THRESHOLD = (
-    " mAP needs no threshold. Outcomes, misclassifications and fixed and broken objects are those at one confidence "
-    "threshold per detector, chosen on the validation split; another threshold gives other counts."
+    " mAP needs no threshold. Outcomes, misclassifications and fixed and broken objects are those at "
+    "one confidence threshold per detector, chosen on the validation split; another threshold gives "
+    "other counts."
 )
 _PROTOCOLS = (
-    " Numbers of the two protocols answer different questions and are never compared with each other. A frozen "
-    "detector favours sources that look like what it was trained on."
+    " Numbers of the two protocols answer different questions and are never compared with each other. "
+    "A frozen detector favours sources that look like what it was trained on."
 )
 
 
@@ -82,10 +85,12 @@ def needed(width: float) -> int:
 def _chance(context: Context) -> str:
     protocol = context.headline_protocol
     seeds = len(context.results.seeds(protocol))
+    if seeds == 0:
+        return " No detector finished, so nothing is known about the chance in its training."
     if seeds == 1:
         text = (
-            " There is one detector per source. Training again with another seed moves scores, often by a point or "
-            "more; this report cannot say by how much."
+            " There is one detector per source. Training again with another seed moves scores, often "
+            "by a point or more; this report cannot say by how much."
         )
     else:
         text = (
@@ -125,8 +130,8 @@ def _trained_elsewhere(context: Context) -> str:
     if not suspects:
         return ""
     return (
-        f" The weights of {', '.join(suspects)} were trained on this data set elsewhere; whether on images of this "
-        "test split is not known. Read their rows with that in mind."
+        f" The weights of {', '.join(suspects)} were trained on this data set elsewhere; whether on "
+        "images of this test split is not known. Read their rows with that in mind."
     )
 
 
