@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -94,7 +95,10 @@ def plain_trainer() -> Iterator[None]:
     yolo_trainer.check_amp = _amp_works
     callbacks.add_integration_callbacks = _no_trackers
     try:
-        yield
+        with warnings.catch_warnings():
+            # Said for some layers on GPUs; the recipe asks for deterministic kernels where there are any.
+            warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+            yield
     finally:
         yolo_trainer.check_amp, callbacks.add_integration_callbacks = kept
         torch.set_num_threads(threads)
