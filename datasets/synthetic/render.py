@@ -9,6 +9,7 @@ import numpy as np
 
 from .annotate import worth_labelling
 from .background import paint_background
+from .canvas import SUPERSAMPLE
 from .infrared import render_infrared
 from .painter import Seen, paint_frame
 from .scene import Scene
@@ -46,6 +47,6 @@ def render_scene(scene: Scene, frames: int) -> Iterator[Frame]:
             visible=render_visible(canvas, scene, number, smoke),
             infrared=render_infrared(canvas, scene, number, smoke),
             objects=tuple(s for s in seen if worth_labelling(s, scene.camera.width)),
-            identity=np.ascontiguousarray(canvas.identity[::2, ::2]),
+            identity=np.ascontiguousarray(canvas.identity[::SUPERSAMPLE, ::SUPERSAMPLE]),
             smoke=smoke,
         )

@@ -85,7 +85,7 @@ class Scene:
         conditions: light, temperatures, weather.
         camera: the (fixed) camera.
         road: ground plan.
-        actors: the objects, farthest last or first in no particular order.
+        actors: the objects, in no particular order.
         plume: X and Z of the middle of the smoke.
     """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .canvas import SUPERSAMPLE
 from .noise import clouds
 from .scene import Scene
 
@@ -109,5 +110,7 @@ def depth_of(light: np.ndarray) -> np.ndarray:
     """Return the nearest depth per picture pixel from the supersampled light buffer."""
     height, width = light.shape[:2]
     return cv2.resize(
-        np.ascontiguousarray(light[..., 3]), (width // 2, height // 2), interpolation=cv2.INTER_NEAREST
+        np.ascontiguousarray(light[..., 3]),
+        (width // SUPERSAMPLE, height // SUPERSAMPLE),
+        interpolation=cv2.INTER_NEAREST,
     )
