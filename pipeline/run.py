@@ -64,7 +64,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         split = Split.load(store.folder(divided) / "split.json")
         plan = make_plan(config, recipe, frozen, workload, split, store)
         execute(list(plan), store, screen, outcome)
-        tables = _evaluate(plan, divided, store, screen, outcome)
+        tables = _evaluate(plan, divided, len(split.test), store, screen, outcome)
         _publish(plan, divided, tables, split, store, outcome)
         write_fusion_table(config, workload, split, plan, outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
@@ -78,7 +78,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         return RunResult(out, report, failed, len(plan) + 2, outcome.reused)
 
 
-def _evaluate(plan: Plan, divided: Unit, store: Store, screen: Screen, outcome: Outcome) -> Unit:
+def _evaluate(plan: Plan, divided: Unit, images: int, store: Store, screen: Screen, outcome: Outcome) -> Unit:
     good = {key: unit for key, unit in plan.predictions.items() if unit.key in outcome.done}
     if not good:
         reasons = "; ".join(dict.fromkeys(outcome.failed.values()))
@@ -88,7 +88,7 @@ def _evaluate(plan: Plan, divided: Unit, store: Store, screen: Screen, outcome: 
         for (protocol, source, seed), unit in plan.predictions.items()
         if unit.key in outcome.failed
     ]
-    unit = evaluate_unit(good, failed, divided, store)
+    unit = evaluate_unit(good, failed, divided, images, store)
     execute([unit], store, screen, outcome)
     if unit.key in outcome.failed:
         raise RegionFuseError(f"evaluation failed: {outcome.failed[unit.key]}")

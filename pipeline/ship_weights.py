@@ -27,9 +27,9 @@ def main() -> None:
     """Generate the pairs, train both networks, and write them with their cards."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="working folder; results in OUT/shipped")
-    parser.add_argument("--images", type=int, default=600, help="synthetic pairs to train on")
+    parser.add_argument("--images", type=int, default=400, help="synthetic pairs to train on")
     parser.add_argument("--fusion-epochs", type=int, default=10)
-    parser.add_argument("--detector-epochs", type=int, default=30)
+    parser.add_argument("--detector-epochs", type=int, default=20)
     parser.add_argument("--only", choices=("fusion", "detector"), help="make one of the two")
     arguments = parser.parse_args()
     screen = Screen()
@@ -61,7 +61,7 @@ def ship_fusion(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
     card = {**card, "command": COMMAND, "weights_license": "AGPL-3.0-or-later"}
     path = out / "shipped" / "regionfuse-tiny.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_tensors({name: tensor.half() for name, tensor in tensors.items()}, path, card)
+    save_tensors(tensors, path, card, half=True)
 
 
 def ship_detector(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
@@ -76,9 +76,11 @@ def ship_detector(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> Non
         model="yolo-micro.yaml",
         epochs=epochs,
         image_size=320,
+        canvas="fit",
         batch_size=16,
         optimizer="AdamW",
         learning_rate=0.003,
+        momentum=0.9,
         warmup_epochs=1.0,
         close_mosaic=5,
     )

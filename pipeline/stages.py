@@ -7,6 +7,7 @@ its result. Devices, worker numbers and paths do not: the same inputs elsewhere 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -31,9 +32,9 @@ def training_options(fusion: FusionConfig, method: str) -> TrainingOptions:
     """Translate the ``fusion`` section into the trainer's options."""
     init: Path | None = None
     if fusion.init == "shipped":
-        from ..fusion.regionfuse.method import SHIPPED_WEIGHTS
+        from ..fusion.regionfuse.method import SHIPPED
 
-        init = SHIPPED_WEIGHTS
+        init = SHIPPED
     elif fusion.init is not None:
         init = Path(fusion.init)
     return TrainingOptions(
@@ -102,9 +103,9 @@ def fuse_unit(
     pairs = [workload.pairs[stem] for stem in sorted(stems)]
     given = source.weights or (config.fusion.weights if source.spec in TRAINABLE else None)
     if given is None and trained is None and source.spec in TRAINABLE:
-        from ..fusion.regionfuse.method import SHIPPED_WEIGHTS
+        from ..fusion.regionfuse.method import SHIPPED
 
-        given = SHIPPED_WEIGHTS
+        given = SHIPPED
     params = {
         "method": fingerprint(source.spec, given),
         "images": workload.images_digest(pairs),
@@ -232,9 +233,10 @@ def evaluate_unit(
     predictions: Mapping[tuple[str, str, int], Unit],
     failed: Sequence[FailedSource],
     divided: Unit,
+    images: int,
     store: Store,
 ) -> Unit:
-    """Score all predictions; result: the tables."""
+    """Score all predictions on ``images`` test images; result: the tables."""
     params = {
         "failed": [asdict(row) for row in failed],
         "keys": [list(key) for key in predictions],
@@ -249,9 +251,21 @@ def evaluate_unit(
             for name in EVALUATED
         }
         truth = {name: store.folder(divided) / "ground_truth" / f"{name}.json" for name in EVALUATED}
-        evaluate(paths, truth, work / "tables", failed=failed, progress=progress)
+        evaluate(
+            paths,
+            truth,
+            work / "tables",
+            failed=failed,
+            progress=progress,
+            workers=scoring_workers(images * len(predictions)),
+        )
 
     return Unit("evaluate", "tables", params, action, needs=(divided, *predictions.values()))
+
+
+def scoring_workers(scorings: int) -> int:
+    """Return how many processes score; below some thousand images their start costs more than it gains."""
+    return min(2, os.cpu_count() or 1) if scorings > 2000 else 1
 
 
 def pairs_needed(split: Split, protocols: Sequence[str], source: str) -> list[str]:

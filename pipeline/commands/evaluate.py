@@ -45,9 +45,7 @@ def evaluate(
             f"--reference {reference}: not among the sources ({', '.join(sources)}); name one of them"
         )
     with shown_warnings(screen), explained(out), screen.task("evaluate") as progress:
-        result = score(named, truth, out, reference=reference, progress=progress)
-    for message in result.warnings:
-        screen.warn(message)
+        result = score(named, truth, out, reference=reference, progress=progress, workers=2)
     test = result.detection[result.detection["split"] == "test"]
     typer.echo(test[["source", "mAP50", "mAP75", "mAP50_95", "images", "objects"]].to_string(index=False))
     typer.echo(f"tables: {out}")
