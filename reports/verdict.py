@@ -30,6 +30,10 @@ def _scores_sentence(context: Context) -> str:
     where = f"on {few}{plural(images, 'test image')} with {plural(objects, 'object')}"
     score = f"{points(best.value())} {METRIC_TITLES[HEADLINE]} (AP points)"
     number = len(context.finished(protocol))
+    if _nothing_found(context):
+        return (
+            f"{lead}, every source scores 0.0 mAP50 {where}: no detector found anything, so none is better."
+        )
     if number == 1:
         return (
             f"{lead}, {best.title} scores {score} {where}; no other source was evaluated to compare it with."
@@ -55,6 +59,11 @@ def _scores_sentence(context: Context) -> str:
     )
 
 
+def _nothing_found(context: Context) -> bool:
+    best = context.best(context.headline_protocol)
+    return best is not None and points(best.value()) == points(0.0)
+
+
 def _certainty(score: SourceScore) -> str:
     """What is known about the difference of ``score`` to visible-only."""
     seeds = "one seed" if score.seeds == 1 else f"the mean of {score.seeds} seeds"
@@ -71,6 +80,8 @@ def _certainty(score: SourceScore) -> str:
 def _objects_sentence(context: Context) -> str:
     protocol = context.headline_protocol
     visible, rival = context.visible(protocol), context.rival(protocol)
+    if _nothing_found(context):
+        return "Nothing can be said of single objects; train the detectors longer or start from a checkpoint."
     if visible is None or rival is None:
         return "What fusion changes for single objects cannot be said: there is nothing to compare."
     parts = [part for part in (_swap_part(context, rival), _change_part(context, rival)) if part]

@@ -10,7 +10,7 @@ from .style import bare, drawing, new_figure, place, to_svg
 
 SHADES = {"train": "#c3cbd4", "val": "#8aa0b5", "test": ACCENT}
 WIDTH = 170.0
-MOST = 20
+MOST, FEW = 20, 8  # classes drawn; up to FEW of them get thick bars
 
 
 def draw_histogram(
@@ -25,7 +25,7 @@ def draw_histogram(
     """
     names = names[:MOST]
     parts = [part for part in SHADES if part in classes]
-    row = 2.6 * len(parts) + 2.4
+    row = 2.6 * len(parts) + 2.4 if len(names) <= FEW else 6.0
     height = max(row * len(names), row * 3)
     with drawing():
         figure = new_figure(WIDTH, height + 14)

@@ -28,8 +28,11 @@ def failed_row(context: Context, score: SourceScore, columns: int) -> tuple[Cell
 
 
 def best_text(values: Iterable[float], digits: int = 1, *, scale: float = 100.0) -> float:
-    """The largest value as printed, for bold: what looks equal is equally bold. NaN when there is none."""
-    printed = [round(scale * value, digits) for value in values if defined(value)]
+    """The largest value as printed, for bold: what looks equal is equally bold.
+
+    NaN, so that nothing is bold, when there are fewer than two values or all of them look equal.
+    """
+    printed = {round(scale * value, digits) for value in values if defined(value)}
     return max(printed) if len(printed) > 1 else float("nan")
 
 
