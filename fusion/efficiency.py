@@ -9,6 +9,7 @@ and Fourier transforms.
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .contract import FusionMethod
 
+log = logging.getLogger(__name__)
 aten = torch.ops.aten
 
 
@@ -136,9 +138,10 @@ def method_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Co
     with _dense(network):
         try:
             counted = multiply_accumulates(lambda: _fuse(_on_meta(method), height, width, "meta"))
-        except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
             # a method that reads values (a branch, a numpy step, data-dependent shapes) cannot run without
-            # data
+            # data; an error of its own comes again below
+            log.debug("%s does not run on the meta device: %s", method.card.name, error)
             counted = multiply_accumulates(lambda: _fuse(method, height, width, _device(network)))
     return Cost(parameters, counted)
 

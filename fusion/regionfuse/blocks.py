@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from .config import RegionFuseConfig
+from .layers import ChannelNorm, Pointwise
 from .mora import MixtureOfRegionAttention
 from .rfcm import RegionFeatureCompression
 from .router import Routing
-from .xrestormer import ChannelNorm
 
 
 class RegionFormerBlock(nn.Module):
@@ -31,7 +31,7 @@ class RegionFormerBlock(nn.Module):
             config.router_hidden,
         )
         self.mlp_norm = ChannelNorm(width)
-        self.mlp = nn.Sequential(nn.Conv2d(width, hidden, 1), nn.GELU(), nn.Conv2d(hidden, width, 1))
+        self.mlp = nn.Sequential(Pointwise(width, hidden), nn.GELU(), Pointwise(hidden, width))
 
     def forward(
         self, x: torch.Tensor, with_load_loss: bool = False

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from .attention import mora_dense, mora_literal, mora_packed
+from .layers import Pointwise
 from .regions import RegionGrid
 from .router import Router, Routing
 
@@ -42,11 +44,11 @@ class MixtureOfRegionAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.region, self.size, self.reach = heads, region, size, reach
-        self.qkv = nn.Conv2d(width, 3 * width, 1, bias=False)
+        self.qkv = Pointwise(width, 3 * width, bias=False)
         self.depthwise = nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width, bias=False)
         self.router = Router(size * size, router_hidden, experts, top_k)
         self.log_alpha = nn.Parameter(torch.zeros(heads))
-        self.project = nn.Conv2d(width, width, 1, bias=False)
+        self.project = Pointwise(width, width, bias=False)
         self.form = "packed"
 
     def forward(
@@ -60,13 +62,18 @@ class MixtureOfRegionAttention(nn.Module):
         grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
         # a token is a patch of one channel: from here to the projection, channels come first in memory
         routing, load_loss = self.router(grid.split(x.contiguous()).flatten(-2), with_load_loss)
-        q, k, v = self.depthwise(self.qkv(x)).contiguous().chunk(3, dim=1)
-        alpha = self.size * self.log_alpha.exp()
-        per_channel = alpha.repeat_interleave(x.shape[1] // self.heads)
-        q = q / per_channel[:, None, None].to(q.dtype)
-        mixed = self._attend(grid.split(q), grid.split(k), grid.split(v), routing)
+        q, k, v = grid.split(self._qkv(x).contiguous()).chunk(3, dim=1)
+        mixed = self._attend(q, k, v, routing)
         merged = grid.merge(mixed).contiguous(memory_format=torch.channels_last)
         return self.project(merged), load_loss, routing
+
+    def _qkv(self, x: torch.Tensor) -> torch.Tensor:
+        """Q / alpha, K and V, ``B x 3C x H x W``; the division is done on the weights, for nothing."""
+        width = x.shape[1]
+        alpha = (self.size * self.log_alpha.exp()).repeat_interleave(width // self.heads)
+        kernels = self.depthwise.weight
+        kernels = torch.cat([kernels[:width] / alpha[:, None, None, None], kernels[width:]])
+        return F.conv2d(self.qkv(x), kernels, padding=1, groups=3 * width)
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""

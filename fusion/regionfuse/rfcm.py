@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .layers import Pointwise
 from .regions import RegionGrid
 
 
@@ -19,8 +20,8 @@ class RegionFeatureCompression(nn.Module):
     def __init__(self, width: int, narrow: int, region: int, size: int) -> None:
         super().__init__()
         self.region, self.size = region, size
-        self.gate = nn.Conv2d(width, width, 1)
-        self.compress = nn.Conv2d(width, narrow, 1)
+        self.gate = Pointwise(width, width)
+        self.compress = Pointwise(width, narrow)
         self.activation = nn.LeakyReLU(0.2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

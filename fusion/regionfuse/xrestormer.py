@@ -14,13 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-
-class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of every pixel of ``B x C x H x W``."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise ``x``; same shape, channels-last memory."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+from .layers import ChannelNorm, Pointwise
+from .precision import full_precision
 
 
 class GatedFeedForward(nn.Module):
@@ -29,9 +24,9 @@ class GatedFeedForward(nn.Module):
     def __init__(self, width: int, expansion: float) -> None:
         super().__init__()
         hidden = int(width * expansion)
-        self.inner = nn.Conv2d(width, 2 * hidden, 1, bias=False)
+        self.inner = Pointwise(width, 2 * hidden, bias=False)
         self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
-        self.outer = nn.Conv2d(hidden, width, 1, bias=False)
+        self.outer = Pointwise(hidden, width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``B x C x H x W`` to the same shape."""
@@ -46,9 +41,9 @@ class ChannelAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
-        self.qkv = nn.Conv2d(width, 3 * width, 1, bias=False)
+        self.qkv = Pointwise(width, 3 * width, bias=False)
         self.depthwise = nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width, bias=False)
-        self.project = nn.Conv2d(width, width, 1, bias=False)
+        self.project = Pointwise(width, width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``B x C x H x W`` to the same shape."""
@@ -59,7 +54,7 @@ class ChannelAttention(nn.Module):
             .reshape(batch, height * columns, 3, self.heads, -1)
         )
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each B, heads, HW, C/heads
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x.device):
             # cosine similarity of channels; sums over all pixels would overflow half precision
             q, k = q.float(), k.float()
             norms = _lengths(q).transpose(-1, -2) * _lengths(k)
@@ -89,8 +84,8 @@ class WindowAttention(nn.Module):
         self.margin = round(window * overlap / 2)
         self.reach = window + 2 * self.margin
         inner = heads * head_width
-        self.qkv = nn.Conv2d(width, 3 * inner, 1, bias=False)
-        self.project = nn.Conv2d(inner, width, 1, bias=False)
+        self.qkv = Pointwise(width, 3 * inner, bias=False)
+        self.project = Pointwise(inner, width, bias=False)
         self.scale = head_width**-0.5
         self.row_offsets = nn.Parameter(torch.randn(2 * self.reach - 1, head_width) * self.scale)
         self.column_offsets = nn.Parameter(torch.randn(2 * self.reach - 1, head_width) * self.scale)
