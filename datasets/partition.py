@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from .leakage import numbered
 from .records import Pair, PairSet
-from .runs import Block, blocks, chains, groups
-from .similarity import Signatures, near_duplicates
+from .runs import Block, Near, blocks, chains, groups
+from .similarity import Signatures, near_couples
 
 SUBSETS = ("train", "val", "test")
 # What a rule is worth, in units of "share of images in the wrong subset". Sizes give way first, then the tie
@@ -53,6 +55,7 @@ def divide(
     """
     smallest = min(fraction for fraction in fractions if fraction > 0)
     most = max(4 * guard, math.ceil(len(pairs) * smallest / 5), 1)
+    near = Near(signatures.stems, near_couples(signatures)) if signatures is not None else None
     best: Division | None = None
     for gap in range(guard, -1, -1):
         chained = chains(pairs.pairs, gap)
@@ -60,11 +63,11 @@ def divide(
         while True:
             cut = blocks(chained, max(1, min(4 * gap, size // 2)), size, signatures)
             for level in range(3 if signatures is not None else 1):
-                tied = groups(cut, signatures, within_chains=level < 1, across_chains=level < 2)
+                tied = groups(cut, near, within_chains=level < 1, across_chains=level < 2)
                 malus = level * _TIE + (guard - gap) * _GUARD
                 if best is not None and malus >= best.cost:
                     continue
-                found = _search(pairs, cut, tied, fractions, seed, gap, malus, signatures)
+                found = _search(pairs, cut, tied, fractions, seed, gap, malus, near)
                 if found is not None and (best is None or found.cost < best.cost):
                     best = found
             if (best is not None and best.cost <= _GOOD) or size == 1:
@@ -116,7 +119,7 @@ def _search(
     seed: int,
     gap: int,
     malus: float,
-    signatures: Signatures | None,
+    near: Near | None,
 ) -> Division | None:
     """Fill the subsets in random orders; return the best filling, or None when a subset stays empty."""
     if len(tied) < sum(fraction > 0 for fraction in fractions):
@@ -143,7 +146,7 @@ def _search(
             for chain in chains(pairs.pairs, gap):
                 kept |= guarded(subset, chain, gap)
             subset = kept
-        subset = _without_near(subset, signatures, len(pairs))
+        subset = _without_near(subset, near)
         cost = malus + _cost(pairs, subset, fractions)
         if best is None or cost < best.cost:
             best = Division(subset, gap, cost)
@@ -190,16 +193,23 @@ def _rough_cost(
     return sizes + _DROPPED * borders * gap / total
 
 
-def _without_near(subset: dict[str, int], signatures: Signatures | None, total: int) -> dict[str, int]:
+def _without_near(subset: dict[str, int], near: Near | None) -> dict[str, int]:
     """Drop train images that are near-duplicates of val or test images, unless these are too many."""
-    if signatures is None:
+    if near is None:
         return subset
-    train = sorted(stem for stem, number in subset.items() if number == 0)
-    held = sorted(stem for stem, number in subset.items() if number != 0)
-    near = {stem for stem, _, _ in near_duplicates(signatures, train, held)}
-    if len(near) > min(_NEAR_DROP * total, len(train) / 2):
+    homes = np.array([subset.get(stem, -1) for stem in near.stems])
+    first, second = near.couples.T
+    leaking = np.concatenate(
+        [
+            first[(homes[first] == 0) & (homes[second] > 0)],
+            second[(homes[second] == 0) & (homes[first] > 0)],
+        ]
+    )
+    rows = np.flatnonzero(np.bincount(leaking, minlength=len(near.stems)))
+    if len(rows) > min(_NEAR_DROP * len(near.stems), int((homes == 0).sum()) / 2):
         return subset
-    return {stem: number for stem, number in subset.items() if stem not in near}
+    found = {near.stems[row] for row in rows}
+    return {stem: number for stem, number in subset.items() if stem not in found}
 
 
 def _cost(pairs: PairSet, subset: dict[str, int], fractions: Sequence[float]) -> float:

@@ -6,13 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .leakage import numbered
 from .records import Pair
-from .similarity import THRESHOLD, Signatures, near_duplicates
+from .similarity import Signatures
 
 SCENE_BREAK = 0.4
 """Two successive images less similar than this show different scenes (frames of one scene reach 0.7)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Near-duplicates of a set.
+
+    Attributes:
+        stems: stems of the set.
+        couples: ``E x 2`` integers, positions in ``stems``; each couple once.
+    """
+
+    stems: tuple[str, ...]
+    couples: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -79,13 +93,13 @@ def blocks(
 
 
 def groups(
-    found: Sequence[Block], signatures: Signatures | None, *, within_chains: bool, across_chains: bool
+    found: Sequence[Block], near: Near | None, *, within_chains: bool, across_chains: bool
 ) -> list[list[int]]:
     """Return the blocks in groups that must not be divided, as lists of positions.
 
     Args:
         found: the blocks.
-        signatures: of all images; without them every block is a group of its own.
+        near: near-duplicates of the set; without them every block is a group of its own.
         within_chains: whether near-duplicates tie blocks of the same chain together.
         across_chains: whether near-duplicates tie blocks of different chains together.
     """
@@ -97,13 +111,15 @@ def groups(
             position = parent[position]
         return position
 
-    if signatures is not None and (within_chains or across_chains):
-        home = {stem: position for position, block in enumerate(found) for stem in block.stems}
-        for first, second, _ in near_duplicates(signatures, list(home), threshold=THRESHOLD):
-            one, two = home[first], home[second]
-            tied = within_chains if found[one].chain == found[two].chain else across_chains
-            if one != two and tied:
-                parent[root(one)] = root(two)
+    if near is not None and (within_chains or across_chains):
+        place = {stem: position for position, block in enumerate(found) for stem in block.stems}
+        home = np.array([place[stem] for stem in near.stems], dtype=np.int64)
+        chain = np.array([block.chain for block in found])
+        linked = np.zeros((len(found), len(found)), dtype=bool)
+        linked[home[near.couples[:, 0]], home[near.couples[:, 1]]] = True
+        for one, two in np.argwhere(linked):
+            if one != two and (within_chains if chain[one] == chain[two] else across_chains):
+                parent[root(int(one))] = root(int(two))
     members: dict[int, list[int]] = {}
     for position in range(len(found)):
         members.setdefault(root(position), []).append(position)

@@ -159,6 +159,20 @@ def near_duplicates(
     return sorted(found, key=lambda item: (-item[2], item[0], item[1]))
 
 
+def near_couples(signatures: Signatures, threshold: float = THRESHOLD) -> NDArray[np.int32]:
+    """Return all near-duplicates of a set as an ``E x 2`` array of rows, each couple once, first < second.
+
+    The lean form of :func:`near_duplicates`: a long video before a standing camera has millions of couples.
+    """
+    rows = np.arange(len(signatures.stems))
+    found = [np.zeros((0, 2), np.int32)]
+    for start in range(0, len(rows), _BLOCK):
+        similar = signatures.similarity(rows[start : start + _BLOCK], rows[start:]) >= threshold
+        couples = np.argwhere(np.triu(similar, 1)) + start
+        found.append(couples.astype(np.int32))
+    return np.concatenate(found)
+
+
 def pixel_hash(*images: NDArray[np.generic]) -> str:
     """Return a hash over shapes, types and pixels."""
     state = hashlib.blake2b(digest_size=16)

@@ -13,7 +13,7 @@ from regionfuse.datasets.errors import DataError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.load import pair_folders
 from regionfuse.datasets.records import PairSet
-from regionfuse.datasets.similarity import THRESHOLD, near_duplicates, signature, signatures
+from regionfuse.datasets.similarity import THRESHOLD, near_couples, near_duplicates, signature, signatures
 
 
 def scene(seed: int, height: int = 192, width: int = 256) -> np.ndarray:
@@ -90,6 +90,9 @@ def test_blocks_change_nothing(pairs: PairSet, monkeypatch: pytest.MonkeyPatch) 
     whole = near_duplicates(found, threshold=-1)
     monkeypatch.setattr(similarity, "_BLOCK", 3)
     assert near_duplicates(found, threshold=-1) == whole
+    couples = near_couples(found, threshold=-1).tolist()
+    stems = {(found.stems[first], found.stems[second]) for first, second in couples}
+    assert len(couples) == 6 and stems == {item[:2] for item in whole}
     assert len(whole) == 6
 
 
