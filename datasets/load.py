@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
+from .conditions import read_conditions
 from .errors import DataError
 from .images import image_size
 from .labels import ImageLabels, class_names, clipped, is_degenerate, read_labels, unknown_class
@@ -28,7 +27,6 @@ _READERS = {
     "folders": folders.find,
 }
 FORMATS: tuple[str, ...] = tuple(_READERS)
-CONDITIONS_FILE = "conditions.json"
 SYNTHETIC_FILE = "synthetic.json"
 
 _log = logging.getLogger(__name__)
@@ -129,26 +127,6 @@ def detect_format(root: Path | str) -> str:
     )
 
 
-def read_conditions(root: Path) -> dict[str, tuple[str | None, tuple[str, ...]]]:
-    """Return stem -> (scene, tags) from ``conditions.json`` in ``root``; empty when there is no such file.
-
-    Raises:
-        DataError: the file does not hold ``{stem: {"scene": text, "tags": [text, ...]}}``.
-    """
-    path = root / CONDITIONS_FILE
-    content = _json_object(path) if path.is_file() else {}
-    conditions = {}
-    for stem, entry in content.items():
-        scene, tags = (entry.get("scene"), entry.get("tags") or []) if isinstance(entry, dict) else (0, [])
-        texts = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
-        if not (scene is None or isinstance(scene, str)) or not texts:
-            raise DataError(
-                f'{path}: {stem!r}: expected {{"scene": text, "tags": [text, ...]}}, found {entry!r}'
-            )
-        conditions[stem] = (scene, tuple(tags))
-    return conditions
-
-
 def _assemble(layout: Layout, classes: Iterable[str] | None) -> PairSet:
     matching = match(layout)
     files = complete_pairs(layout, matching)
@@ -213,13 +191,3 @@ def _warn_about_sizes(
             len(wrong),
             labels[wrong[0]].source,
         )
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    return content
