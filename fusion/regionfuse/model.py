@@ -122,9 +122,9 @@ class RegionFuse(nn.Module):
 
     @contextmanager
     def attention_form(self, form: str) -> Iterator[None]:
-        """Compute MoRA as ``packed`` (default), ``dense`` (reference) or ``literal`` (as printed)."""
-        if form not in FORMS:
-            raise ValueError(f"unknown form {form!r} of MoRA; known: {', '.join(FORMS)}")
+        """Compute MoRA as ``auto`` (default), ``packed``, ``folded``, ``dense`` or ``literal``."""
+        if form not in ("auto", *FORMS):
+            raise ValueError(f"unknown form {form!r} of MoRA; known: auto, {', '.join(FORMS)}")
         layers = [module for module in self.modules() if isinstance(module, MixtureOfRegionAttention)]
         before = [layer.form for layer in layers]
         for layer in layers:

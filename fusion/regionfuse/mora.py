@@ -10,18 +10,25 @@ See :mod:`.attention` for the forms.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .attention import mora_dense, mora_literal, mora_packed
+from .attention import mora_auto, mora_dense, mora_folded, mora_literal, mora_packed
 from .layers import Pointwise
 from .regions import RegionGrid
 from .router import Router, Routing
 
 Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-FORMS: dict[str, Form] = {"packed": mora_packed, "dense": mora_dense, "literal": mora_literal}
+FORMS: dict[str, Form] = {
+    "packed": mora_packed,
+    "folded": mora_folded,
+    "dense": mora_dense,
+    "literal": mora_literal,
+}
+"""Ways to compute MoRA; ``auto`` chooses between the first two."""
 
 
 class MixtureOfRegionAttention(nn.Module):
@@ -49,7 +56,7 @@ class MixtureOfRegionAttention(nn.Module):
         self.router = Router(size * size, router_hidden, experts, top_k)
         self.log_alpha = nn.Parameter(torch.zeros(heads))
         self.project = Pointwise(width, width, bias=False)
-        self.form = "packed"
+        self.form = "auto"
 
     def forward(
         self, x: torch.Tensor, with_load_loss: bool = False
@@ -77,7 +84,7 @@ class MixtureOfRegionAttention(nn.Module):
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""
-        form = FORMS[self.form]
+        form: Form = partial(mora_auto, top_k=self.router.top_k) if self.form == "auto" else FORMS[self.form]
         rows, columns = q.shape[2:4]
         bands = []
         for top, bottom, tall in _tiles(rows, self.reach):

@@ -87,21 +87,22 @@ def test_gradients_reach_every_parameter(with_load_loss):
     assert idle == []
 
 
-def test_packed_network_equals_dense_in_value_and_gradient():
+def test_all_forms_of_the_network_agree_in_value_and_gradient():
     torch.manual_seed(0)
     network = RegionFuse(SMALL).train().double()
     torch.nn.init.normal_(network.decoder.image.weight, std=0.1)
     visible, infrared = (x.double() for x in pair(2, 50, 40))
     results = {}
-    for form in ("packed", "dense"):
+    for form in ("auto", "packed", "folded", "dense"):
         network.zero_grad()
         torch.manual_seed(3)  # the same routing noise
         with network.attention_form(form):
             fused, load = network(visible, infrared, with_load_loss=True)
             ((fused - 0.3) ** 2).mean().add(load).backward()
         results[form] = [fused] + [p.grad.clone() for p in network.parameters()]
-    for packed, dense in zip(results["packed"], results["dense"], strict=True):
-        assert torch.allclose(packed, dense, atol=1e-5, rtol=1e-5)
+    for form in ("auto", "packed", "folded"):
+        for value, dense in zip(results[form], results["dense"], strict=True):
+            assert torch.allclose(value, dense, atol=1e-5, rtol=1e-5), form
 
 
 def test_attention_form_is_restored_and_checked(network):
@@ -112,7 +113,7 @@ def test_attention_form_is_restored_and_checked(network):
         with network.attention_form("literal"):
             assert {layer.form for layer in layers} == {"literal"}
             literal = network(visible, infrared)
-    assert {layer.form for layer in layers} == {"packed"}
+    assert {layer.form for layer in layers} == {"auto"}
     assert not torch.equal(packed, literal)
     with pytest.raises(ValueError, match="sparse"), network.attention_form("sparse"):
         pass

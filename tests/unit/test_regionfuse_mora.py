@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from regionfuse.fusion.regionfuse.attention import masked_products, mora_dense, mora_literal, mora_packed
+from regionfuse.fusion.regionfuse.attention import (
+    masked_products,
+    mora_auto,
+    mora_dense,
+    mora_folded,
+    mora_literal,
+    mora_packed,
+)
 from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention, _from_groups, _tiles, _to_groups
 from regionfuse.fusion.regionfuse.router import Router, Routing, smooth_load, squared_variation
 
@@ -50,11 +57,12 @@ KINDS = [
 ]
 
 
+@pytest.mark.parametrize("sparse", [mora_packed, mora_folded])
 @pytest.mark.parametrize("kind", KINDS)
-def test_packed_equals_dense_in_value_and_gradient(kind):
+def test_sparse_forms_equal_dense_in_value_and_gradient(kind, sparse):
     chosen = choice(kind)
     results = []
-    for form in (mora_dense, mora_packed):
+    for form in (mora_dense, sparse):
         q, k, v = tokens()
         logits = torch.randn(3, 11, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
         logits.requires_grad_()
@@ -68,14 +76,31 @@ def test_packed_equals_dense_in_value_and_gradient(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_packed_equals_dense_without_gradients(kind, monkeypatch):
+def test_sparse_forms_equal_dense_without_gradients(kind, monkeypatch):
     monkeypatch.setattr("regionfuse.fusion.regionfuse.attention.PACKED_ELEMENTS", 200)  # many small batches
     chosen = choice(kind)
     q, k, v = (x.detach().float() for x in tokens())
     scores = torch.rand(3, 11, 4)
     with torch.inference_mode():
-        dense, packed = (form(q, k, v, scores, chosen) for form in (mora_dense, mora_packed))
+        dense, packed, folded = (
+            form(q, k, v, scores, chosen) for form in (mora_dense, mora_packed, mora_folded)
+        )
     assert torch.allclose(dense, packed, atol=1e-5, rtol=0)
+    assert torch.allclose(dense, folded, atol=1e-5, rtol=0)
+
+
+def test_auto_folds_when_packing_saves_nothing(monkeypatch):
+    taken = []
+    for name in ("mora_packed", "mora_folded"):
+        monkeypatch.setattr(
+            f"regionfuse.fusion.regionfuse.attention.{name}", lambda q, *_, name=name: taken.append(name) or q
+        )
+    q = torch.zeros(1, 5, 4)
+    mora_auto(q, q, q, torch.ones(1, 5, 4), torch.ones(1, 5, 4, dtype=torch.bool), top_k=2)
+    mora_auto(q, q, q, torch.ones(1, 5, 6), torch.ones(1, 5, 6, dtype=torch.bool), top_k=1)
+    long = torch.zeros(1, 4096, 1)
+    mora_auto(long, long, long, torch.ones(1, 1, 4), torch.ones(1, 1, 4, dtype=torch.bool), top_k=2)
+    assert taken == ["mora_folded", "mora_packed", "mora_packed"]
 
 
 def test_dense_reference_by_hand():
@@ -89,6 +114,7 @@ def test_dense_reference_by_hand():
     wanted = torch.tensor([[[3.5], [6.0], [75.0]]])
     assert torch.allclose(mora_dense(q, k, v, scores, chosen), wanted)
     assert torch.allclose(mora_packed(q, k, v, scores, chosen), wanted)
+    assert torch.allclose(mora_folded(q, k, v, scores, chosen), wanted)
 
 
 def test_literal_formula_by_hand():
@@ -117,7 +143,7 @@ def test_groups_round_trip_and_tiles():
         assert all(side <= 4 and (stop - start) % side == 0 for start, stop, side in _tiles(count, 4))
 
 
-@pytest.mark.parametrize("form", ["packed", "dense"])
+@pytest.mark.parametrize("form", ["auto", "packed", "folded", "dense"])
 def test_module_attends_within_image_heads_and_tiles_only(form):
     """A change in one image, channel group or tile leaves the attention of all others as it was."""
     torch.manual_seed(0)
