@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -11,7 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..datasets.errors import ReportError, StorageError
+from ..datasets.errors import ReportError
+from ..datasets.storage import write_bytes, write_json, write_text
 from .context import Context, make_context
 from .document import all_tables, make_document
 from .latex import latex_files
@@ -58,10 +58,9 @@ def build_report(run: Path, *, out: Path | None = None, progress: Progress | Non
     pdf = typeset(document, timestamp)[0]
     target = Path(out) if out is not None else run / "report" / "report.pdf"
     for name, text in latex_files(all_tables(document, context)).items():
-        _write(run / "tables" / f"{name}.tex", text.encode())
-    summary = json.dumps(make_summary(context, document), indent=2, ensure_ascii=False, allow_nan=False)
-    _write(run / "report" / "summary.json", summary.encode() + b"\n")
-    _write(target, pdf)
+        write_text(run / "tables" / f"{name}.tex", text)
+    write_json(run / "report" / "summary.json", make_summary(context, document))
+    write_bytes(target, pdf)
     if progress is not None:
         progress(STEPS, STEPS, "report written")
     return target
@@ -117,18 +116,3 @@ def report_timestamp(manifest: dict[str, Any]) -> int:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the target and rename, so that nobody ever reads half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        reason = error.strerror or type(error).__name__
-        raise StorageError(
-            f"{path}: cannot be written ({reason}); free space or choose another folder"
-        ) from error

@@ -46,6 +46,7 @@ class Fake:
     intervals: bool = True
     random_seed: int = 3
     titles: tuple[tuple[str, str], ...] = ()
+    pictures: bool = True
 
 
 def wilson(count: float, total: float) -> tuple[float, float]:
@@ -522,7 +523,7 @@ def write_fake_run(folder: Path, fake: Fake | None = None) -> Path:
     split.update(train=[], val=[], test=[stem_of(i) for i in range(1, fake.images + 1)], dropped=["00099"])
     _write_json(folder / "split.json", split)
     for source in fake.sources:
-        if source in fake.failed:
+        if source in fake.failed or not fake.pictures:
             continue
         place = folder / "fused" / source / "test"
         place.mkdir(parents=True)

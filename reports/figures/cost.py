@@ -32,7 +32,7 @@ def draw_cost(context: Context, protocol: str, times: dict[str, float]) -> str:
         axes.set_xscale("log")
         values = [100 * score.value() for score in scores]
         span = max(max(values) - min(values), 1.0)
-        axes.set_ylim(min(values) - 0.12 * span, max(values) + 0.12 * span)
+        axes.set_ylim(max(0.0, min(values) - 0.12 * span), max(values) + 0.12 * span)
         used = [times[score.source] for score in timed]
         axes.set_xlim(min(used) / 2, max(used) * 2)
         for score in free:
