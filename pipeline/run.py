@@ -57,7 +57,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
             workload = load_workload(config, store.root / "hashes.json", progress)
         noticed = list(warnings)  # While reading; a unit's own warnings are stored with its result.
         outcome = Outcome()
-        divided = split_unit(config, workload)
+        divided = split_unit(config, workload, store.root / "signatures.npz")
         execute([divided], store, screen, outcome)
         if divided.key in outcome.failed:
             raise RegionFuseError(outcome.failed[divided.key])

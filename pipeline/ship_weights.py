@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="working folder; results in OUT/shipped")
     parser.add_argument("--images", type=int, default=400, help="synthetic pairs to train on")
-    parser.add_argument("--fusion-epochs", type=int, default=10)
+    parser.add_argument("--fusion-epochs", type=int, default=6)
     parser.add_argument("--detector-epochs", type=int, default=20)
     parser.add_argument("--only", choices=("fusion", "detector"), help="make one of the two")
     arguments = parser.parse_args()
@@ -49,7 +49,7 @@ def ship_fusion(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
     from ..fusion.weights import load_weights, save_tensors
 
     options = TrainingOptions(
-        preset="tiny", epochs=epochs, warmup_epochs=1, batch_size=8, patch=96, learning_rate=1e-3
+        preset="tiny", epochs=epochs, warmup_epochs=1, batch_size=4, patch=96, learning_rate=1e-3
     )
     validation = list(pairs)[::50]
     training = [pair for pair in pairs if pair not in validation]

@@ -113,6 +113,7 @@ def fuse_unit(
     }
 
     def action(work: Path, progress: Progress) -> None:
+        from ..fusion.doors.finished import FinishedImages
         from ..fusion.efficiency import method_cost
         from ..fusion.registry import create
         from ..fusion.run import fuse_pairs
@@ -127,9 +128,9 @@ def fuse_unit(
             tile=config.fusion.tile,
             progress=progress,
         )
-        cost = method_cost(method, 480, 640)
+        cost = None if isinstance(method, FinishedImages) else method_cost(method, 480, 640)
         write_json(work / "card.json", {**method.card.to_dict(), "name": source.name})
-        measured = {**asdict(timing), **asdict(cost)}
+        measured = {**asdict(timing), **(asdict(cost) if cost else {})}
         # JSON knows no NaN: images that came finished have no time.
         write_json(
             work / "timing.json", {key: None if value != value else value for key, value in measured.items()}

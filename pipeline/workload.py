@@ -13,6 +13,7 @@ from ..datasets.doctor import examine
 from ..datasets.load import load_pairs
 from ..datasets.records import Pair, PairSet
 from ..datasets.similarity import signatures
+from ..datasets.split_list import read_split_list
 from ..datasets.splits import Split, make_split
 from ..datasets.storage import write_json
 from .config import Config, DatasetConfig
@@ -72,10 +73,11 @@ def load_workload(config: Config, memory: Path, progress: Progress) -> Workload:
     return Workload(pairs, extra, FileHashes(memory).of(files, progress))
 
 
-def split_unit(config: Config, workload: Workload) -> Unit:
+def split_unit(config: Config, workload: Workload, cache: Path) -> Unit:
     """Return the unit that examines the data, divides it, and writes the ground truth.
 
-    Its result: ``split.json``, ``ground_truth/<split>.json`` and ``doctor.json``.
+    ``cache`` remembers image signatures between runs. The result: ``split.json``, ``doctor.json`` and
+    ``ground_truth/<split>.json``.
     """
     pairs = workload.pairs
     section = config.split
@@ -88,11 +90,11 @@ def split_unit(config: Config, workload: Workload) -> Unit:
         "fractions": section.fractions,
         "seed": section.seed,
         "guard": section.guard,
-        "file": section.file.read_text(encoding="utf-8") if section.file else None,
+        "file": read_split_list(section.file, pairs) if section.file else None,
     }
 
     def action(work: Path, progress: Progress) -> None:
-        divide(config, pairs, progress).save(work / "split.json")
+        divide(config, pairs, progress, cache).save(work / "split.json")
         split = Split.load(work / "split.json")
         shutil.rmtree(work / "ground_truth", ignore_errors=True)
         for name in SPLITS:
@@ -102,7 +104,7 @@ def split_unit(config: Config, workload: Workload) -> Unit:
     return Unit("split", pairs.name, params, action)
 
 
-def divide(config: Config, pairs: PairSet, progress: Progress) -> Split:
+def divide(config: Config, pairs: PairSet, progress: Progress, cache: Path | None = None) -> Split:
     """Split ``pairs`` as the configuration says, with the leakage statistic by index and by image content."""
     section = config.split
     return make_split(
@@ -112,7 +114,7 @@ def divide(config: Config, pairs: PairSet, progress: Progress) -> Split:
         seed=section.seed,
         guard=section.guard,
         file=section.file,
-        signatures=signatures(pairs, progress=progress),
+        signatures=signatures(pairs, progress=progress, cache=cache),
     )
 
 

@@ -12,9 +12,9 @@ from ...datasets.errors import RegionFuseError
 
 def show(*, as_json: bool) -> None:
     """Print all registered methods, as a table or as JSON records."""
-    from ...fusion.registry import describe, names
+    from ...fusion.registry import describe_all
 
-    rows = [describe(name) for name in names()]
+    rows = describe_all()
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
