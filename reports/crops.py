@@ -13,7 +13,7 @@ from ..datasets.errors import ReportError
 
 ASPECT = 3 / 2
 CONTEXT = 2.6  # window height over the height that the object needs
-SMALLEST = 96.0  # pixels: below this an enlarged picture is only blur
+SMALLEST = 72.0  # pixels: below this an enlarged picture is only blur
 PRINT_WIDTH = 520  # pixels: about 240 dots per inch at the width of a panel's column
 OVERVIEW_WIDTH = 640
 QUALITY = 92
@@ -54,7 +54,7 @@ def window_around(box: tuple[float, float, float, float], image_width: int, imag
         image_height: height of the image.
     """
     x1, y1, x2, y2 = box
-    height = max(CONTEXT * max(y2 - y1, (x2 - x1) / ASPECT), SMALLEST, 0.14 * image_height)
+    height = max(CONTEXT * max(y2 - y1, (x2 - x1) / ASPECT), SMALLEST, 0.1 * image_height)
     height = min(height, image_height, image_width / ASPECT)
     width = height * ASPECT
     left = min(max((x1 + x2 - width) / 2, 0), image_width - width)

@@ -12,6 +12,7 @@ from .results import Results
 # The metric of the verdict: what fusion papers quote, and what the stored intervals are for.
 HEADLINE = "mAP50"
 REFERENCE = "visible"
+FEW_BLOCKS = 20  # a bootstrap over fewer gives intervals that are too narrow
 METRICS = (
     *("mAP50", "mAP50_95", "mAP75", "mAP_small", "mAP_medium", "mAP_large", "mAR100"),
     *("threshold", "precision", "recall", "f1"),
@@ -95,6 +96,14 @@ def _intervals(results: Results, protocol: str) -> dict[str, dict[str, tuple[flo
     for (source, metric), rows in frame.groupby(["source", "metric"], sort=False):
         found.setdefault(str(source), {})[str(metric)] = (float(rows["low"].min()), float(rows["high"].max()))
     return found
+
+
+def interval_blocks(results: Results, protocol: str) -> int | None:
+    """Blocks of test images that the stored intervals are drawn from; None when that is not stored."""
+    frame = results.table("intervals", protocol)
+    if frame is None or "blocks" not in frame.columns or not defined(frame["blocks"].max()):
+        return None
+    return int(frame["blocks"].max())
 
 
 def best_source(scores: tuple[SourceScore, ...], metric: str = HEADLINE) -> SourceScore | None:

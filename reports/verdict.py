@@ -5,7 +5,7 @@ from __future__ import annotations
 from .changes import change_counts
 from .context import METRIC_TITLES, Context
 from .numbers import defined, interval, mean_count, plural, points, signed_points
-from .scores import HEADLINE, REFERENCE, SourceScore, best_source
+from .scores import FEW_BLOCKS, HEADLINE, REFERENCE, SourceScore, best_source, interval_blocks
 from .swaps import chosen_pair, swap_rate
 
 FEW_IMAGES = 50
@@ -46,7 +46,7 @@ def _scores_sentence(context: Context) -> str:
     if best.source == REFERENCE and closest is not None:
         return (
             f"{lead}, no source scores higher than visible-only, {score} {where}; the closest is "
-            f"{closest.title}, {signed_points(closest.delta.get(HEADLINE))}: {_certainty(closest)}."
+            f"{closest.title}, {signed_points(closest.delta.get(HEADLINE))}: {_certainty(context, closest)}."
         )
     fused = best_source(context.fused(protocol))
     ahead = ""
@@ -55,7 +55,7 @@ def _scores_sentence(context: Context) -> str:
         ahead = f", {level} the best fused source, {fused.title}, at {points(fused.value())}"
     return (
         f"{lead}, {best.title} scores highest of {number} sources, {score} {where}{ahead}; against "
-        f"visible-only that is {signed_points(best.delta.get(HEADLINE))}: {_certainty(best)}."
+        f"visible-only that is {signed_points(best.delta.get(HEADLINE))}: {_certainty(context, best)}."
     )
 
 
@@ -64,13 +64,16 @@ def _nothing_found(context: Context) -> bool:
     return best is not None and points(best.value()) == points(0.0)
 
 
-def _certainty(score: SourceScore) -> str:
+def _certainty(context: Context, score: SourceScore) -> str:
     """What is known about the difference of ``score`` to visible-only."""
     seeds = "one seed" if score.seeds == 1 else f"the mean of {score.seeds} seeds"
     bounds = score.interval.get(HEADLINE)
     if bounds is None or not defined(score.delta.get(HEADLINE)):
         return f"it comes from {seeds} and has no interval, so chance is not ruled out"
     low, high = bounds
+    blocks = interval_blocks(context.results, context.headline_protocol)
+    if blocks is not None and blocks < FEW_BLOCKS:
+        seeds += f" and only {plural(blocks, 'block')} of images, too few to be sure of the interval"
     shown = f"the 95 % interval, {interval(low, high)},"
     if low <= 0 <= high:
         return f"{shown} includes zero, so this is no established difference (from {seeds})"

@@ -43,7 +43,7 @@ def draw_differences(context: Context) -> str | None:
             _draw_protocol(axes, scores, names, context)
             axes.set_title(protocol_title(protocol))
             axes.set_xlabel(f"difference to visible-only in {METRIC_TITLES[HEADLINE]}, AP points")
-            shown = [shorten(context.results.titles[name], 24) for name in names] if index == 0 else []
+            shown = [shorten(context.results.titles[name], 20) for name in names] if index == 0 else []
             axes.set_yticks(range(len(names)), shown or [""] * len(names))
         return to_svg(figure)
 

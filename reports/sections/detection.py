@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import METRIC_TITLES, PROTOCOL_QUESTIONS, Context, protocol_title
-from ..numbers import decimal, defined, interval, points, signed_points
-from ..scores import HEADLINE, REFERENCE, SourceScore
+from ..numbers import decimal, defined, interval, plural, points, signed_points
+from ..scores import HEADLINE, SourceScore, interval_blocks
 from .cells import best_text, failed_row, is_best, source_cell
 
 _SIZES = ("mAP_small", "mAP_medium", "mAP_large")
@@ -119,8 +119,9 @@ def _interval_note(context: Context, protocol: str) -> str:
     parts = ["Intervals: paired percentile bootstrap"]
     if "resamples" in frame.columns and defined(frame["resamples"].max()):
         parts.append(f" of {int(frame['resamples'].max())} draws")
-    if "blocks" in frame.columns and defined(frame["blocks"].max()):
-        parts.append(f" over {int(frame['blocks'].max())} scene blocks of the test split")
+    blocks = interval_blocks(context.results, protocol)
+    if blocks is not None:
+        parts.append(f" over {plural(blocks, 'scene block')} of the test split")
     parts.append("; they cover the choice of test images, not the chance in training.")
     if context.several(protocol):
         parts.append(" With several seeds: from the lowest to the highest end of theirs.")
@@ -162,8 +163,3 @@ def _size_table(context: Context, protocol: str) -> Table:
         tuple(rows),
         note=note,
     )
-
-
-def reference_missing(context: Context, protocol: str) -> bool:
-    """Whether there is no visible-only result to compare with."""
-    return all(score.source != REFERENCE or not score.ok for score in context.scores[protocol])

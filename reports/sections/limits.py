@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import Context
-from ..numbers import Z95, defined, percent, plural, whole, wilson
-from ..scores import HEADLINE
+from ..numbers import Z95, percent, plural, whole, wilson
+from ..scores import FEW_BLOCKS, HEADLINE, interval_blocks
 
-FEW_BLOCKS = 20
 NARROW = 0.05
 MOST = 12
 
@@ -105,10 +104,10 @@ def _chance(context: Context) -> str:
     sure = [score for score in scores if not score.interval[HEADLINE][0] <= 0 <= score.interval[HEADLINE][1]]
     text += f" Of {plural(len(scores), 'interval')} of the difference to visible-only, {len(sure)} "
     text += "excludes zero." if len(sure) == 1 else "exclude zero."
-    blocks = float(frame["blocks"].max()) if "blocks" in frame.columns else float("nan")
-    if defined(blocks) and blocks < FEW_BLOCKS:
+    blocks = interval_blocks(context.results, protocol)
+    if blocks is not None and blocks < FEW_BLOCKS:
         text += (
-            f" They are drawn from only {plural(int(blocks), 'block')} of images and are too narrow for that "
+            f" They are drawn from only {plural(blocks, 'block')} of images and are too narrow for that "
             "reason: a bootstrap needs many more to be trusted."
         )
     return text
