@@ -128,15 +128,17 @@ BASE = RegionFuseConfig()
 """The paper's size: about 2.82 M parameters and 456 G multiply-accumulates at 480 x 640 (dense form)."""
 
 TINY = RegionFuseConfig(
-    width=16,
+    width=12,
     heads=4,
     encoder_blocks=1,
     region=24,
     reach=96,
     router_hidden=12,
     mlp_expansion=2.0,
+    spatial_head_width=8,
+    ffn_expansion=2.0,
     decoder_width=16,
-    decoder_blocks=1,
+    decoder_blocks=0,
 )
 """The same architecture for CPUs."""
 

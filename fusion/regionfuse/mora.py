@@ -9,8 +9,10 @@ See :mod:`.attention` for the forms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -84,45 +86,51 @@ class MixtureOfRegionAttention(nn.Module):
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""
-        form: Form = partial(mora_auto, top_k=self.router.top_k) if self.form == "auto" else FORMS[self.form]
-        rows, columns = q.shape[2:4]
+        form: Callable[..., torch.Tensor] = (
+            partial(mora_auto, top_k=self.router.top_k) if self.form == "auto" else FORMS[self.form]
+        )
+        rows, columns = _tiles(q.shape[2], self.reach), _tiles(q.shape[3], self.reach)
+        whole = (q, k, v, routing.responsibilities, routing.chosen)
         bands = []
-        for top, bottom, tall in _tiles(rows, self.reach):
+        for band, tall in zip(_split(whole, rows, 2), rows, strict=True):
             strips = []
-            for left, right, wide in _tiles(columns, self.reach):
-                area = (slice(None), slice(None), slice(top, bottom), slice(left, right))
-                mixed = form(
-                    _to_groups(q[area].flatten(-2), self.heads, tall, wide),
-                    _to_groups(k[area].flatten(-2), self.heads, tall, wide),
-                    _to_groups(v[area].flatten(-2), self.heads, tall, wide),
-                    _to_groups(routing.responsibilities[area], self.heads, tall, wide),
-                    _to_groups(routing.chosen[area], self.heads, tall, wide),
-                )
-                strips.append(_from_groups(mixed, q[area].shape[:4], self.heads, tall, wide))
+            for strip, wide in zip(_split(band, columns, 3), columns, strict=True):
+                mixed = form(*(_to_groups(x, self.heads, tall.side, wide.side) for x in strip))
+                strips.append(_from_groups(mixed, strip[0].shape[:4], self.heads, tall.side, wide.side))
             bands.append(torch.cat(strips, dim=3) if len(strips) > 1 else strips[0])
         mixed = torch.cat(bands, dim=2) if len(bands) > 1 else bands[0]
         return mixed.unflatten(-1, (self.size, self.size))
 
 
-def _tiles(count: int, reach: int) -> Iterator[tuple[int, int, int]]:
-    """Cut ``count`` regions into the fewest tiles of at most ``reach``, as equal as can be.
+class Tiles(NamedTuple):
+    """A run of equal tiles along one axis, in regions."""
 
-    Yields:
-        Start, stop and tile side of one or two runs of equal tiles.
-    """
+    length: int
+    side: int
+
+
+def _tiles(count: int, reach: int) -> list[Tiles]:
+    """Cut ``count`` regions into the fewest tiles of at most ``reach``, as equal as can be: 1 or 2 runs."""
     tiles = -(-count // reach)
     side, longer = divmod(count, tiles)
-    if longer:
-        yield 0, longer * (side + 1), side + 1
-    if longer < tiles:
-        yield longer * (side + 1), count, side
+    runs = [Tiles(longer * (side + 1), side + 1), Tiles((tiles - longer) * side, side)]
+    return [run for run in runs if run.length]
+
+
+def _split(tensors: Sequence[torch.Tensor], runs: list[Tiles], axis: int) -> list[tuple[torch.Tensor, ...]]:
+    """Split all ``tensors`` alike along ``axis`` into the runs."""
+    if len(runs) == 1:
+        return [tuple(tensors)]
+    lengths = [run.length for run in runs]
+    return list(zip(*(x.split(lengths, dim=axis) for x in tensors), strict=True))
 
 
 def _to_groups(x: torch.Tensor, heads: int, tall: int, wide: int) -> torch.Tensor:
-    """``B x C x rows x columns x D`` to groups ``(B heads tiles) x (C/heads tall wide) x D``."""
-    batch, width, rows, columns, length = x.shape
-    x = x.reshape(batch, heads, width // heads, rows // tall, tall, columns // wide, wide, length)
-    return x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(-1, width // heads * tall * wide, length)
+    """``B x C x rows x columns x ...`` to groups ``(B heads tiles) x (C/heads tall wide) x D``: one copy."""
+    x = x.unflatten(3, (-1, wide)).unflatten(2, (-1, tall)).unflatten(1, (heads, -1))
+    tokens = x.shape[2] * tall * wide
+    x = x.permute(0, 1, 3, 5, 2, 4, 6, *range(7, x.ndim))
+    return x.reshape(-1, tokens, math.prod(x.shape[7:]))
 
 
 def _from_groups(x: torch.Tensor, shape: torch.Size, heads: int, tall: int, wide: int) -> torch.Tensor:

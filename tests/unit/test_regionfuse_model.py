@@ -12,7 +12,9 @@ from regionfuse.fusion.regionfuse.model import RegionFuse, expert_shares
 from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention
 from regionfuse.fusion.regionfuse.xrestormer import ChannelAttention, WindowAttention, XRestormerBlock
 
-SMALL = replace(TINY, width=8, heads=2, region=16, reach=32, router_hidden=4, decoder_width=8)
+SMALL = replace(
+    TINY, width=8, heads=2, region=16, reach=32, router_hidden=4, decoder_width=8, decoder_blocks=1
+)
 
 
 def pair(batch, height, width, seed=0):
