@@ -107,7 +107,7 @@ def check_same_run(checkpoint: Checkpoint, state: Mapping[str, Any], folder: Pat
 
     Args:
         checkpoint: what was found.
-        state: ``options``, ``pairs_sha256`` and ``init_sha256`` of the run that wants to go on.
+        state: ``options``, ``pairs_sha256``, ``init_sha256`` and ``recipe`` of the run that wants to go on.
         folder: named in the message.
 
     Raises:
@@ -120,7 +120,11 @@ def check_same_run(checkpoint: Checkpoint, state: Mapping[str, Any], folder: Pat
             raise CheckpointError(
                 f"cannot resume: {name} is {now.get(name)!r} but was {then.get(name)!r} {advice}"
             )
-    for name, what in (("init_sha256", "the weights to start from"), ("pairs_sha256", "the training pairs")):
+    for name, what in (
+        ("init_sha256", "the weights to start from"),
+        ("pairs_sha256", "the training pairs"),
+        ("recipe", "the settings of the network"),
+    ):
         if checkpoint.state.get(name) != state.get(name):
             raise CheckpointError(f"cannot resume: {what} are not those of the checkpoint {advice}")
 

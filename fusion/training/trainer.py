@@ -6,6 +6,7 @@ unfinished epoch exactly, and on a CPU ends with the same weights to the last bi
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -268,6 +269,7 @@ class _Run:
             "options": self.options.to_dict(),
             "pairs_sha256": self.pairs_sha256,
             "init_sha256": self.init_sha256,
+            "recipe": json.loads(json.dumps(self.recipe.card())),
         }
 
     def _save(self) -> None:

@@ -238,12 +238,17 @@ def test_initial_weights(pairs: list[Pair], tmp_path: Path) -> None:
         train(replace(options, init_weights=other.weights), pairs, (), tmp_path / "b")
 
 
-def test_resuming_with_other_options_names_the_option(pairs: list[Pair], tmp_path: Path) -> None:
+def test_resuming_with_other_options_names_the_option(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train_until(4, OPTIONS, pairs, tmp_path)
     with pytest.raises(CheckpointError, match=r"learning_rate is 0.5 but was 0.01"):
         train(replace(OPTIONS, learning_rate=0.5), pairs[:4], (), tmp_path)
     with pytest.raises(CheckpointError, match="training pairs"):
         train(OPTIONS, pairs[:3], (), tmp_path)
+    monkeypatch.setattr(ToyRecipe, "card", lambda self: {"config": {"width": 8}})
+    with pytest.raises(CheckpointError, match="settings of the network"):
+        train(OPTIONS, pairs[:4], (), tmp_path)
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
