@@ -246,7 +246,7 @@ def test_resuming_with_other_options_names_the_option(
         train(replace(OPTIONS, learning_rate=0.5), pairs[:4], (), tmp_path)
     with pytest.raises(CheckpointError, match="training pairs"):
         train(OPTIONS, pairs[:3], (), tmp_path)
-    monkeypatch.setattr(ToyRecipe, "card", lambda self: {"config": {"width": 8}})
+    monkeypatch.setattr(ToyRecipe, "card", lambda _: {"config": {"width": 8}})
     with pytest.raises(CheckpointError, match="settings of the network"):
         train(OPTIONS, pairs[:4], (), tmp_path)
 
