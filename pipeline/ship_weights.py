@@ -8,13 +8,11 @@ neither.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from ..datasets.load import load_pairs
 from ..datasets.records import Pair, PairSet
-from ..datasets.storage import write_json
 from ..datasets.synthetic.generate import generate
 from .commands.demo import SIZE
 from .console import Screen
@@ -66,6 +64,7 @@ def ship_fusion(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
 
 def ship_detector(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
     """Train ``yolo-micro`` on visible and infrared pictures and write ``yolo-micro.safetensors``."""
+    from ..detection.checkpoint import read_detector, save_detector
     from ..detection.recipe import DetectorRecipe
     from ..detection.train import train_detector
 
@@ -88,12 +87,13 @@ def ship_detector(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> Non
         result = train_detector(
             recipe, both, stems, [], files.__getitem__, out / "detector", seed=0, progress=progress
         )
+    model, _ = read_detector(result.weights)
+    card = {**result.card, "command": COMMAND, "weights_license": "AGPL-3.0-or-later"}
+    for key in ("dtype", "sha256"):
+        card.pop(key, None)
     shipped = out / "shipped"
     shipped.mkdir(parents=True, exist_ok=True)
-    for suffix in (".safetensors", ".json"):
-        (shipped / f"yolo-micro{suffix}").write_bytes(result.weights.with_suffix(suffix).read_bytes())
-    card = json.loads((shipped / "yolo-micro.json").read_text(encoding="utf-8"))
-    write_json(shipped / "yolo-micro.json", {**card, "command": COMMAND, "license": "AGPL-3.0-or-later"})
+    save_detector(model, shipped / "yolo-micro.safetensors", card=card)
 
 
 def both_modalities(pairs: PairSet) -> PairSet:
