@@ -47,7 +47,7 @@ def ship_fusion(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
     from ..fusion.weights import load_weights, save_tensors
 
     options = TrainingOptions(
-        preset="tiny", epochs=epochs, warmup_epochs=1, batch_size=4, patch=96, learning_rate=1e-3
+        preset="tiny", epochs=epochs, warmup_epochs=1, batch_size=4, patch=96, learning_rate=2e-3
     )
     validation = list(pairs)[::50]
     training = [pair for pair in pairs if pair not in validation]

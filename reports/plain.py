@@ -11,7 +11,7 @@ from .blocks import Cell, Column, Table
 
 
 def plain_table(path: Path) -> Table:
-    """Return a CSV file as a table: numbers to four significant digits on the right, undefined ones as a dash.
+    """Return a CSV file as a table: numbers to four significant digits, undefined ones as a dash.
 
     Raises:
         ReportError: the file is not CSV.
