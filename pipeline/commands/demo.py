@@ -35,13 +35,15 @@ SETTINGS: dict[str, Any] = {
     },
     "detector": {
         "weights": "shipped",
-        "epochs": 5,
+        "epochs": 6,
         "image_size": 320,
+        "canvas": "fit",
         "batch_size": 8,
         "optimizer": "AdamW",
-        "learning_rate": 0.001,
+        "learning_rate": 5.0e-4,
+        "momentum": 0.9,
         "warmup_epochs": 0.5,
-        "close_mosaic": 5,
+        "close_mosaic": 2,
     },
     "report": {"title": "Demonstration on synthetic road scenes"},
 }
