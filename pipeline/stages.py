@@ -211,6 +211,8 @@ def predict_unit(
         "confidence": recipe.confidence,
         "nms_iou": recipe.nms_iou,
         "max_detections": recipe.max_detections,
+        "multi_label": recipe.multi_label,
+        "batch_size": recipe.batch_size,
         "categories": categories,
         "images": {name: [(ids[s], s) for s in getattr(split, name)] for name in EVALUATED},
     }

@@ -10,9 +10,9 @@ See :mod:`.attention` for the forms.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ class MixtureOfRegionAttention(nn.Module):
     """Attention among region tokens that chose the same expert.
 
     Every channel's R x R region is one token of length R^2. Tokens attend to each other within one image, one
-    group of channels (``heads``) and one tile of regions (``reach`` regions a side at most).
+    group of XX
     """
 
     def __init__(
@@ -89,52 +89,68 @@ class MixtureOfRegionAttention(nn.Module):
         form: Callable[..., torch.Tensor] = (
             partial(mora_auto, top_k=self.router.top_k) if self.form == "auto" else FORMS[self.form]
         )
-        rows, columns = _tiles(q.shape[2], self.reach), _tiles(q.shape[3], self.reach)
         whole = (q, k, v, routing.responsibilities, routing.chosen)
-        bands = []
-        for band, tall in zip(_split(whole, rows, 2), rows, strict=True):
-            strips = []
-            for strip, wide in zip(_split(band, columns, 3), columns, strict=True):
-                mixed = form(*(_to_groups(x, self.heads, tall.side, wide.side) for x in strip))
-                strips.append(_from_groups(mixed, strip[0].shape[:4], self.heads, tall.side, wide.side))
-            bands.append(torch.cat(strips, dim=3) if len(strips) > 1 else strips[0])
-        mixed = torch.cat(bands, dim=2) if len(bands) > 1 else bands[0]
-        return mixed.unflatten(-1, (self.size, self.size))
+        rows, columns = Tiling.of(q.shape[2], self.reach), Tiling.of(q.shape[3], self.reach)
+        if rows.alone and columns.alone:
+            mixed = form(*(_to_groups(x, self.heads) for x in whole))
+            return _from_groups(mixed, q.shape, self.heads)
+        total = q.new_zeros(q.shape)
+        for top, down in zip(rows.starts, rows.weights(q), strict=True):
+            for left, across in zip(columns.starts, columns.weights(q), strict=True):
+                tile = [x.narrow(2, top, rows.side).narrow(3, left, columns.side) for x in whole]
+                mixed = form(*(_to_groups(x, self.heads) for x in tile))
+                mixed = _from_groups(mixed, tile[0].shape, self.heads)
+                share = (down[:, None] * across)[..., None, None]  # rows x columns x 1 x 1
+                total.narrow(2, top, rows.side).narrow(3, left, columns.side).add_(mixed * share)
+        return total
 
 
-class Tiles(NamedTuple):
-    """A run of equal tiles along one axis, in regions."""
+@dataclass(frozen=True)
+class Tiling:
+    """Overlapping tiles along one axis, in regions; results are blended where they overlap.
 
-    length: int
+    Attributes:
+        count: regions along the axis.
+        side: regions of a tile.
+        starts: first region of every tile.
+    """
+
+    count: int
     side: int
+    starts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, count: int, reach: int) -> Tiling:
+        """One tile when ``reach`` allows, else the fewest that overlap by a quarter, evenly spread."""
+        if count <= reach:
+            return cls(count, count, (0,))
+        overlap = reach // 4
+        tiles = -(-(count - overlap) // (reach - overlap))
+        last = count - reach
+        return cls(count, reach, tuple(round(index * last / (tiles - 1)) for index in range(tiles)))
+
+    @property
+    def alone(self) -> bool:
+        """Whether a single tile covers the axis."""
+        return len(self.starts) == 1
+
+    def weights(self, like: torch.Tensor) -> torch.Tensor:
+        """Share of each tile in its regions, ``tiles x side``; the shares of a region sum to one."""
+        near_edge = torch.arange(1, self.side + 1, device=like.device)
+        ramp = torch.minimum(near_edge, near_edge.flip(0)).clamp(max=self.side // 4 + 1).float()
+        total = torch.zeros(self.count, device=like.device)
+        for start in self.starts:
+            total[start : start + self.side] += ramp
+        return torch.stack([ramp / total[start : start + self.side] for start in self.starts]).to(like.dtype)
 
 
-def _tiles(count: int, reach: int) -> list[Tiles]:
-    """Cut ``count`` regions into the fewest tiles of at most ``reach``, as equal as can be: 1 or 2 runs."""
-    tiles = -(-count // reach)
-    side, longer = divmod(count, tiles)
-    runs = [Tiles(longer * (side + 1), side + 1), Tiles((tiles - longer) * side, side)]
-    return [run for run in runs if run.length]
+def _to_groups(x: torch.Tensor, heads: int) -> torch.Tensor:
+    """``B x C x rows x columns x ...`` to groups ``(B heads) x (C/heads rows columns) x D``."""
+    batch, width, rows, columns = x.shape[:4]
+    return x.reshape(batch * heads, width // heads * rows * columns, math.prod(x.shape[4:]))
 
 
-def _split(tensors: Sequence[torch.Tensor], runs: list[Tiles], axis: int) -> list[tuple[torch.Tensor, ...]]:
-    """Split all ``tensors`` alike along ``axis`` into the runs."""
-    if len(runs) == 1:
-        return [tuple(tensors)]
-    lengths = [run.length for run in runs]
-    return list(zip(*(x.split(lengths, dim=axis) for x in tensors), strict=True))
-
-
-def _to_groups(x: torch.Tensor, heads: int, tall: int, wide: int) -> torch.Tensor:
-    """``B x C x rows x columns x ...`` to groups ``(B heads tiles) x (C/heads tall wide) x D``: one copy."""
-    x = x.unflatten(3, (-1, wide)).unflatten(2, (-1, tall)).unflatten(1, (heads, -1))
-    tokens = x.shape[2] * tall * wide
-    x = x.permute(0, 1, 3, 5, 2, 4, 6, *range(7, x.ndim))
-    return x.reshape(-1, tokens, math.prod(x.shape[7:]))
-
-
-def _from_groups(x: torch.Tensor, shape: torch.Size, heads: int, tall: int, wide: int) -> torch.Tensor:
-    """Inverse of :func:`_to_groups`; ``shape`` is ``B, C, rows, columns``."""
-    batch, width, rows, columns = shape
-    x = x.reshape(batch, heads, rows // tall, columns // wide, width // heads, tall, wide, -1)
-    return x.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(batch, width, rows, columns, -1)
+def _from_groups(x: torch.Tensor, shape: torch.Size, heads: int) -> torch.Tensor:
+    """Inverse of :func:`_to_groups`."""
+    assert x.shape[0] == shape[0] * heads
+    return x.reshape(shape)
