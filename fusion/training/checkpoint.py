@@ -57,7 +57,7 @@ def write_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     state = {**checkpoint.state, "schema": SCHEMA, "tensors_sha256": _digest(tensors)}
-    text = json.dumps(state, sort_keys=True, allow_nan=False)
+    text = json.dumps(state, allow_nan=False)
     current = folder / CURRENT
     # A link and not a rename: there is a good checkpoint under the current name at every moment.
     if current.exists():

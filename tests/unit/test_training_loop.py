@@ -165,7 +165,8 @@ def test_resumed_equals_straight(pairs: list[Pair], tmp_path: Path, stop: int) -
     assert same_tensors(straight.weights, resumed.weights)
     assert same_tensors(tmp_path / "a" / "checkpoint.safetensors", tmp_path / "b" / "checkpoint.safetensors")
     assert straight.final_losses == resumed.final_losses
-    assert len((tmp_path / "b" / "log.csv").read_text().splitlines()) == 5
+    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("a", "b")]
+    assert logs[0][0] == logs[1][0] and len(logs[0]) == len(logs[1]) == 5
 
 
 def test_every_epoch_sees_other_patches(
