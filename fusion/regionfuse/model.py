@@ -39,14 +39,14 @@ class Decoder(nn.Module):
         self.blocks = nn.Sequential(
             *(_block(config, config.decoder_width) for _ in range(config.decoder_blocks))
         )
-        self.refine = nn.Conv2d(config.decoder_width, config.decoder_width, 3, padding=1)
+        self.narrow = nn.Conv2d(config.decoder_width, config.width, 3, padding=1)
         self.activation = nn.LeakyReLU(0.2)
-        self.image = nn.Conv2d(config.decoder_width, 1, 3, padding=1, bias=False)
+        self.image = nn.Conv2d(config.width, 1, 3, padding=1, bias=False)
         nn.init.normal_(self.image.weight, std=1e-3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``B x C x H x W`` to ``B x 1 x H x W``, what is to be added to the mean of the inputs."""
-        return self.image(self.activation(self.refine(self.blocks(self.widen(x)))))
+        return self.image(self.activation(self.narrow(self.blocks(self.widen(x)))))
 
 
 class RegionFuse(nn.Module):

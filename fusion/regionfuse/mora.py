@@ -36,8 +36,9 @@ FORMS: dict[str, Form] = {
 class MixtureOfRegionAttention(nn.Module):
     """Attention among region tokens that chose the same expert.
 
-    Every channel's R x R region is one token of length R^2. Tokens attend to each other within one image, one
-    group of XX
+    Every channel's R x R region is one token of length R^2. Tokens attend to each other within one image and
+    one group of channels (``heads``); in images of more than ``reach`` regions a side, within overlapping
+    tiles of that many, whose results are blended.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Tiling:
         """One tile when ``reach`` allows, else the fewest that overlap by a quarter, evenly spread."""
         if count <= reach:
             return cls(count, count, (0,))
-        overlap = reach // 4
+        overlap = min(max(1, reach // 4), reach - 1)
         tiles = -(-(count - overlap) // (reach - overlap))
         last = count - reach
         return cls(count, reach, tuple(round(index * last / (tiles - 1)) for index in range(tiles)))

@@ -206,8 +206,8 @@ def test_window_attention_against_loops():
 
 def test_presets_and_region_sizes():
     assert preset("base") is BASE and preset("tiny") is TINY
-    assert BASE.region_sizes == (56, 64, 72) and BASE.reach_regions == 3
-    assert TINY.region_sizes == (28, 32, 36)
+    assert BASE.region_sizes == (54, 60, 66) and BASE.reach_regions == 14
+    assert TINY.region_sizes == (36, 40, 44)
     with pytest.raises(ConfigError, match="base, tiny"):
         preset("huge")
     assert sum(p.numel() for p in RegionFuse(TINY).parameters()) <= 150_000

@@ -1,6 +1,7 @@
 """MoRA: packed experts against the dense reference, the literal formula, routing and the load loss."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from regionfuse.fusion.regionfuse.attention import (
     mora_literal,
     mora_packed,
 )
-from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention, _from_groups, _tiles, _to_groups
+from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention, Tiling, _from_groups, _to_groups
 from regionfuse.fusion.regionfuse.router import Router, Routing, smooth_load, squared_variation
 
 
@@ -129,36 +130,59 @@ def test_literal_formula_by_hand():
     assert torch.allclose(mora_dense(q, k, v, scores, chosen), torch.tensor([[[4.0], [0.0]]]))
 
 
-def test_groups_round_trip_and_tiles():
-    x = torch.randn(2, 8, 6, 9, 5)
-    groups = _to_groups(x, 4, 3, 3)
-    assert groups.shape == (2 * 4 * 2 * 3, 2 * 3 * 3, 5)
-    assert torch.equal(_from_groups(groups, x.shape[:4], 4, 3, 3), x)
-    assert torch.equal(groups[0], x[0, :2, :3, :3].flatten(0, 2))
-    assert _tiles(10, 3) == [(6, 3), (4, 2)]
-    assert _tiles(3, 4) == [(3, 3)]
-    for count in range(1, 40):
-        runs = _tiles(count, 4)
-        assert sum(length for length, _ in runs) == count
-        assert all(side <= 4 and length % side == 0 for length, side in runs)
+def test_groups_round_trip():
+    x = torch.randn(2, 8, 6, 9, 5, 5)
+    groups = _to_groups(x, 4)
+    assert groups.shape == (2 * 4, 2 * 6 * 9, 25)
+    assert torch.equal(_from_groups(groups, x.shape, 4), x)
+    assert torch.equal(groups[1], x[0, 2:4].flatten(3).flatten(0, 2))
+
+
+def test_tiling():
+    assert Tiling.of(14, 14) == Tiling(14, 14, (0,)) and Tiling.of(14, 14).alone
+    assert Tiling.of(22, 14) == Tiling(22, 14, (0, 8))
+    for reach in (1, 2, 3, 4, 8, 13):
+        for count in range(reach + 1, 50):
+            tiling = Tiling.of(count, reach)
+            starts = tiling.starts
+            assert starts[0] == 0 and starts[-1] + reach == count and not tiling.alone
+            steps = [b - a for a, b in pairwise(starts)]
+            assert all(0 < step <= max(1, reach - 1) for step in steps)
+            weights = tiling.weights(torch.zeros(1, dtype=torch.float64))
+            total = torch.zeros(count, dtype=torch.float64)
+            for start, share in zip(starts, weights, strict=True):
+                total[start : start + reach] += share
+            assert torch.allclose(total, torch.ones(count, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("form", ["auto", "packed", "folded", "dense"])
 def test_module_attends_within_image_heads_and_tiles_only(form):
     """A change in one image, channel group or tile leaves the attention of all others as it was."""
     torch.manual_seed(0)
-    layer = MixtureOfRegionAttention(4, 2, 8, 8, 2, experts=3, top_k=2, router_hidden=5).eval()
+    layer = MixtureOfRegionAttention(4, 2, 8, 8, 3, experts=3, top_k=2, router_hidden=5).eval()
     layer.form = form
-    regions = torch.randn(2, 12, 4, 4, 8, 8)
+    regions = torch.randn(2, 12, 5, 3, 8, 8)
     q, k, v = regions.chunk(3, dim=1)
     routing, _ = layer.router(q.flatten(-2))
     before = layer._attend(q, k, v, routing)
     v = v.clone()
-    v[1, 3, 3, 3] += 1.0
+    v[1, 3, 4, 2] += 1.0
     moved = (layer._attend(q, k, v, routing) - before).abs().amax(dim=(-1, -2)) > 0
-    assert moved[1, 2:, 2:, 2:].any()
-    moved[1, 2:, 2:, 2:] = False
+    assert moved[1, 2:, 2:].any(), "rows 0-2 and 2-4 are the two tiles"
+    moved[1, 2:, 2:] = False
     assert not moved.any()
+
+
+def test_tiles_blend_to_the_whole_when_attention_is_uniform():
+    """Constant values survive the blending, in value and gradient."""
+    torch.manual_seed(0)
+    layer = MixtureOfRegionAttention(2, 1, 8, 8, 3, experts=2, top_k=2, router_hidden=5).eval()
+    regions = torch.ones(1, 2, 7, 5, 8, 8, requires_grad=True)
+    routing, _ = layer.router(regions.detach().flatten(-2))
+    out = layer._attend(regions, regions, regions, routing)
+    assert torch.allclose(out, torch.ones_like(out), atol=1e-6)
+    out.sum().backward()
+    assert torch.isfinite(regions.grad).all()
 
 
 def test_router_keeps_k_experts_and_noise_is_for_training_only():
