@@ -45,6 +45,8 @@ def check(name: str, weights: Path | None) -> None:
     from ...fusion.check import check_method
 
     results = check_method(name, weights=weights)
+    if len(results) == 1 and not results[0].passed:  # It could not even be made: nothing else was tested.
+        raise RegionFuseError(results[0].message)
     for result in results:
         typer.echo(f"{'ok    ' if result.passed else 'FAILED'}  {result.name}: {result.message}")
     failed = sum(not result.passed for result in results)
