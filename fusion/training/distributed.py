@@ -36,7 +36,6 @@ class World:
         """Return the means of ``values`` over all processes; each must call it."""
         if self.size == 1:
             return values
-        # MPS has no float64, and 64 bits keep the mean the same for any order of the sum in practice.
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(tensor)
         means: list[float] = (tensor / self.size).tolist()
