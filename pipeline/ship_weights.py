@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="working folder; results in OUT/shipped")
     parser.add_argument("--images", type=int, default=400, help="synthetic pairs to train on")
-    parser.add_argument("--fusion-epochs", type=int, default=6)
+    parser.add_argument("--fusion-epochs", type=int, default=4)
     parser.add_argument("--detector-epochs", type=int, default=20)
     parser.add_argument("--only", choices=("fusion", "detector"), help="make one of the two")
     arguments = parser.parse_args()
