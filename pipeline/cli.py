@@ -5,6 +5,7 @@ Each command's work stands in ``pipeline/commands/`` and is imported when the co
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -360,6 +361,9 @@ def bench_evaluate(
 
 def main() -> int:
     """Entry point: run the command line and return the exit code."""
+    # Read once when torch loads its OpenMP library: threads that spin while they wait cost up to half of the
+    # speed as soon as two processes share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(prog_name="regionfuse")
     except RegionFuseError as error:
