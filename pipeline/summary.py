@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,10 @@ def print_summary(result: RunResult) -> None:
     """Print one row per protocol and source (mean over seeds, test split) and the path of the PDF."""
     console = Console(highlight=False, soft_wrap=True)
     rows = [row for row in _read(result.run / "tables" / "detection.csv") if row["split"] == "test"]
-    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+    manifest = json.loads((result.run / "manifest.json").read_text(encoding="utf-8"))
+    order = [source["name"] for source in manifest["sources"]]
+    rows.sort(key=lambda row: order.index(row["source"]))
+    for protocol in manifest["protocols"]:
         mine = [row for row in rows if row["protocol"] == protocol]
         table = Table(
             title=f"Test split, protocol: {protocol}", title_justify="left", box=None, pad_edge=False
