@@ -88,21 +88,22 @@ def _bilinear(*_: Any, out_shape: Any, **__: Any) -> int:
     return 2 * 4 * _elements(out_shape)
 
 
-EXTRAS: dict[Any, Callable[..., int]] = {
-    aten.native_batch_norm: _batch_norm,
-    aten.cudnn_batch_norm: _batch_norm,
-    aten._native_batch_norm_legit: _batch_norm,
-    aten._native_batch_norm_legit_no_training: _batch_norm_inference,
-    aten._batch_norm_no_update: _batch_norm_inference,
-    aten._batch_norm_with_update: _batch_norm_statless,
-    aten.native_layer_norm: _layer_norm,
-    aten.native_group_norm: _group_norm,
-    aten._adaptive_avg_pool2d: _adaptive_pool,
-    aten._adaptive_avg_pool3d: _adaptive_pool,
-    aten.upsample_nearest2d: _nearest,
-    aten.upsample_bilinear2d: _bilinear,
-    aten.grid_sampler_2d: _bilinear,
+_RULES: dict[str, Callable[..., int]] = {
+    "native_batch_norm": _batch_norm,
+    "cudnn_batch_norm": _batch_norm,
+    "_native_batch_norm_legit": _batch_norm,
+    "_native_batch_norm_legit_no_training": _batch_norm_inference,
+    "_batch_norm_no_update": _batch_norm_inference,
+    "_batch_norm_with_update": _batch_norm_statless,
+    "native_layer_norm": _layer_norm,
+    "native_group_norm": _group_norm,
+    "_adaptive_avg_pool2d": _adaptive_pool,
+    "_adaptive_avg_pool3d": _adaptive_pool,
+    "upsample_nearest2d": _nearest,
+    "upsample_bilinear2d": _bilinear,
+    "grid_sampler_2d": _bilinear,
 }
+EXTRAS = {getattr(aten, name): rule for name, rule in _RULES.items() if hasattr(aten, name)}
 """What FlopCounterMode leaves out and fvcore counts."""
 
 
