@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..datasets.errors import RegionFuseError
+from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from .console import Screen
@@ -364,6 +365,7 @@ def main() -> int:
     # Read once when torch loads its OpenMP library: threads that spin while they wait cost up to half of the
     # speed as soon as two processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     try:
         app(prog_name="regionfuse")
     except RegionFuseError as error:

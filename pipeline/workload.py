@@ -49,14 +49,7 @@ class Workload:
 
 def load_dataset(section: DatasetConfig) -> PairSet:
     """Read the pairs that a configuration section names."""
-    return load_pairs(
-        section.format,
-        section.root,
-        infrared=section.infrared,
-        visible=section.visible,
-        annotations=section.annotations,
-        classes=section.classes,
-    )
+    return load_pairs(section.format, section.root, **_where(section))
 
 
 def load_workload(config: Config, memory: Path, progress: Progress) -> Workload:
@@ -120,13 +113,8 @@ def divide(config: Config, pairs: PairSet, progress: Progress, cache: Path | Non
 
 def diagnose(section: DatasetConfig, progress: Progress) -> dict[str, Any]:
     """Return the doctor's report as plain values."""
-    report = examine(
-        section.format,
-        section.root,
-        infrared=section.infrared,
-        visible=section.visible,
-        annotations=section.annotations,
-        classes=section.classes,
-        progress=progress,
-    )
-    return report.to_dict()
+    return examine(section.format, section.root, progress=progress, **_where(section)).to_dict()
+
+
+def _where(section: DatasetConfig) -> dict[str, Any]:
+    return {name: getattr(section, name) for name in ("infrared", "visible", "annotations", "classes")}
