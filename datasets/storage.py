@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import threading
 from pathlib import Path
 from typing import Any
 
-from .errors import StorageError
+from .errors import DataError, StorageError
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -46,6 +47,22 @@ def write_json(path: Path | str, value: Any, *, indent: int | None = 2) -> None:
         ValueError: ``value`` holds NaN or infinity, which JSON does not know.
     """
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_file(path: Path | str) -> str:
+    """Return the SHA-256 (hexadecimal) of a file's content.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
 
 
 def _reason(error: OSError) -> str:

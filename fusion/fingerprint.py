@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.errors import MethodError
+from ..datasets.storage import sha256_file
 from .doors.entry_point import content_hash, installed
 from .doors.specs import IMAGE_SUFFIXES, is_file_spec, source_files, split_command, split_file_spec
 from .names import BUILTINS, COMMAND, FOLDER, unknown
@@ -32,7 +33,7 @@ def fingerprint(spec: str, weights: Path | None = None, options: Mapping[str, An
     if weights is not None:
         if not weights.is_file():
             raise MethodError(f"{spec}: weights {weights} do not exist")
-        digest.update(_file_hash(weights).encode())
+        digest.update(sha256_file(weights).encode())
     return digest.hexdigest()
 
 
@@ -48,21 +49,13 @@ def _parts(spec: str) -> list[str]:
     if spec.startswith(COMMAND):
         command = spec.removeprefix(COMMAND).strip()
         files = [Path(word) for word in split_command(command) if Path(word).is_file()]
-        return ["command", command, *(_file_hash(path) for path in files)]
+        return ["command", command, *(sha256_file(path) for path in files)]
     if is_file_spec(spec):
         path, name = split_file_spec(spec)
-        return ["file", name or "", *(_file_hash(file) for file in source_files(path))]
+        return ["file", name or "", *(sha256_file(file) for file in source_files(path))]
     if spec in BUILTINS:
         return ["builtin", spec, str(BUILTINS[spec].version)]
     plugins = installed()
     if spec in plugins:
         return ["entry point", content_hash(plugins[spec])]
     raise MethodError(unknown(spec))
-
-
-def _file_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

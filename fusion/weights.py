@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as serialise_safetensors
 
-from ..datasets.errors import CheckpointError
-from ..datasets.storage import write_bytes, write_json
+from ..datasets.errors import CheckpointError, DataError
+from ..datasets.storage import sha256_file, write_bytes, write_json
 
 
 def card_path(path: Path | str) -> Path:
@@ -26,15 +26,15 @@ def card_path(path: Path | str) -> Path:
 
 
 def sha256(path: Path | str) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
+    """SHA-256 of a weights file, hexadecimal.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
     try:
-        with Path(path).open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()
+        return sha256_file(path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def save_weights(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..datasets.errors import DataError
-from ..datasets.storage import write_json
+from ..datasets.storage import sha256_file, write_json
 from .store import Progress
-
-_BLOCK = 1 << 20
 
 
 class FileHashes:
@@ -66,19 +63,3 @@ class FileHashes:
                         progress(done, len(fresh), "hashing input files")
             write_json(self._memory, self._known)
         return result
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 (hexadecimal) of a file's content.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    value = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                value.update(block)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    return value.hexdigest()

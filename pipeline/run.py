@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..datasets.errors import RegionFuseError
 from ..datasets.splits import Split
-from ..datasets.storage import write_text
+from ..datasets.storage import sha256_file, write_text
 from ..detection.evaluation.records import FailedSource
 from .config import Config, dump_config
 from .console import Screen
@@ -118,7 +118,6 @@ def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store
 def make_report(run: Path, screen: Screen) -> Path:
     """Typeset the PDF, unless the stored results and the program are those it was made from."""
     from .. import __version__
-    from .fingerprint import sha256_file
 
     stored = [
         run / "manifest.json",

@@ -15,12 +15,11 @@ from typing import Any
 
 from ..datasets.records import PairSet
 from ..datasets.splits import Split
-from ..datasets.storage import write_json
+from ..datasets.storage import sha256_file, write_json
 from ..detection.evaluation.records import FailedSource, PredictionKey
 from ..detection.recipe import DetectorRecipe
 from ..fusion.training.options import TrainingOptions
 from .config import Config, FusionConfig, SourceConfig
-from .fingerprint import sha256_file
 from .store import Progress, Store, Unit
 from .workload import Workload
 
