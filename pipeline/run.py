@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..datasets.errors import RegionFuseError
 from ..datasets.splits import Split
 from ..datasets.storage import sha256_file, write_text
 from ..detection.evaluation.records import FailedSource
+from ..detection.recipe import DetectorRecipe
 from .config import Config, dump_config
 from .console import Screen
 from .detector_config import detector_recipe
@@ -68,7 +70,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         _publish(plan, divided, tables, split, store, outcome)
         write_fusion_table(config, workload, split, plan, outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
-        write_manifest(config, recipe.to_dict(), workload, split, divided, plan, outcome, store, notes)
+        write_manifest(config, detector_facts(recipe), workload, split, divided, plan, outcome, store, notes)
         report = make_report(out, screen)
         failed = {
             f"{unit.stage} {unit.name}": outcome.failed[unit.key]
@@ -113,6 +115,15 @@ def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store
     for path in sorted((store.folder(tables) / "tables").iterdir()):
         wanted[f"tables/{path.name}"] = path
     publish(store.run, wanted, keep=("tables/fusion.csv",))
+
+
+def detector_facts(recipe: DetectorRecipe) -> dict[str, Any]:
+    """Return the recipe for the manifest: initial weights by file name and content, not by place."""
+    facts = recipe.to_dict()
+    weights = recipe.weights
+    if weights is not None and Path(weights).is_file():
+        facts |= {"weights": Path(weights).name, "weights_sha256": sha256_file(weights)}
+    return facts
 
 
 def make_report(run: Path, screen: Screen) -> Path:
