@@ -50,13 +50,33 @@ def quiet_ultralytics() -> None:
     if "ultralytics" not in sys.modules:
         folder = tempfile.mkdtemp(prefix="regionfuse-ultralytics-")
         atexit.register(_remove_own_folder, folder, os.getpid())
-        with _environment({**_VARIABLES, "YOLO_CONFIG_DIR": folder}):
+        with _environment({**_VARIABLES, "YOLO_CONFIG_DIR": folder}), _library_functions_kept():
             threads = torch.get_num_threads()
             import ultralytics.utils
             import ultralytics.utils.events  # noqa: F401
 
             torch.set_num_threads(threads)
     _silence()
+
+
+@contextmanager
+def _library_functions_kept() -> Iterator[None]:
+    """Keep the functions of other libraries that importing Ultralytics replaces by its own.
+
+    Its ``PIL.Image.open``, for one, tries to install a package when it meets a damaged image.
+    """
+    import cv2
+    import torch
+    from PIL import Image
+
+    names = [(Image, "open"), (torch, "save"), (torch, "load")]
+    names += [(cv2, name) for name in ("imread", "imwrite", "imshow")]
+    kept = [(module, name, getattr(module, name)) for module, name in names]
+    try:
+        yield
+    finally:
+        for module, name, function in kept:
+            setattr(module, name, function)
 
 
 def _silence() -> None:

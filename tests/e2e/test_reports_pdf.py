@@ -71,8 +71,8 @@ def test_files_beside_the_pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     plain = target.read_bytes()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     assert build_report(run, out=target).read_bytes() != plain
-    names = {"detection", "per_class", "confusion", "objects", "confidence", "changes", "swaps", "fusion"}
-    assert {path.stem for path in (run / "tables").glob("*.tex")} == names
+    stored = {path.stem for pattern in ("*.csv", "*.parquet") for path in (run / "tables").glob(pattern)}
+    assert {path.stem for path in (run / "tables").glob("*.tex")} == stored
     for path in (run / "tables").glob("*.tex"):
         text = path.read_text(encoding="utf-8")
         assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") > 0

@@ -90,3 +90,14 @@ def test_only_one_module_imports_ultralytics() -> None:
         path.relative_to(ROOT).as_posix() for path in files if pattern.search(path.read_text("utf-8"))
     }
     assert importing == {"detection/yolo.py", "detection/environment.py"}
+
+
+def test_other_libraries_keep_their_functions() -> None:
+    code = (
+        "import cv2, torch; from PIL import Image;"
+        "before = [Image.open, torch.save, torch.load, cv2.imread, cv2.imwrite];"
+        "import regionfuse.detection.yolo;"
+        "assert before == [Image.open, torch.save, torch.load, cv2.imread, cv2.imwrite]"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
