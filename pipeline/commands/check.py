@@ -82,7 +82,8 @@ def _print_plan(config: Config, screen: Screen, console: Console) -> None:
         f"a run would do: {steps}, evaluate, report "
         f"({len(config.sources)} sources, protocols {', '.join(config.protocols)}, "
         f"seeds {list(config.seeds)}; "
-        f"detector {recipe.weights or recipe.model}, {recipe.epochs} epochs at {recipe.image_size} px)",
+        f"detector {Path(recipe.weights or recipe.model).name}, "
+        f"{recipe.epochs} epochs at {recipe.image_size} px)",
         markup=False,
     )
 

@@ -52,13 +52,13 @@ fusion:                     # training of RegionFuse on the train split (and ext
   preset: {preset}              # tiny for CPUs, base for the paper's size
   epochs: {fusion_epochs}                # warm-up included; 0: use the small weights inside the package
   warmup_epochs: 4
-  batch_size: 8
-  patch: 128                # side of the random training patches in pixels
+  batch_size: {fusion_batch}
+  patch: {fusion_patch}                # side of the random training patches in pixels
   learning_rate: {fusion_rate}
   lambda_gradient: 5.0
   mu_load: 5.0
   load_epochs: 5            # the load-balancing loss acts in these first epochs only
-  # init: shipped           # start from the small weights inside the package
+  {init}           # start from the small weights inside the package (preset tiny)
   # weights: path/to/regionfuse.safetensors   # no training, use these
   # extra_pairs: [{{format: msrs, root: /data/MSRS/train}}]
 
@@ -120,7 +120,10 @@ def template(dataset: str, root: Path, scale: str = "auto") -> str:
         root=json.dumps(str(root.absolute()), ensure_ascii=False),
         seeds="[0, 1, 2]" if on_gpu else "[0]",
         preset="base" if on_gpu else "tiny",
-        fusion_epochs=84 if on_gpu else 20,
+        fusion_epochs=84 if on_gpu else 10,
+        fusion_batch=8 if on_gpu else 4,
+        fusion_patch=128 if on_gpu else 96,
+        init="# init: shipped" if on_gpu else "init: shipped",
         fusion_rate="1.0e-4" if on_gpu else "5.0e-4",
         detector=_DETECTOR[scale],
         rate=0.01 if on_gpu else 0.005,

@@ -24,8 +24,8 @@ def show(*, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("name", "title", "kind", "status"):
         table.add_column(column)
-    table.add_column("parameters", justify="right")
-    table.add_column("G multiply-accumulates at 480 x 640", justify="right")
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("GMAC at 480x640", justify="right", no_wrap=True)
     for row in rows:
         cost = row.get("multiply_accumulates")
         parameters = row.get("parameters")
