@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets.errors import RegionFuseError
+from ..datasets.errors import DataError, RegionFuseError
 from ..datasets.splits import Split
 from ..datasets.storage import sha256_file, write_text
 from ..detection.evaluation.records import FailedSource
@@ -23,7 +23,7 @@ from .plan import Plan, make_plan
 from .publish import publish
 from .stages import EVALUATED, evaluate_unit
 from .store import Store, Unit, digest, explained, listening, locked
-from .workload import SPLITS, load_workload, split_unit
+from .workload import SPLITS, Workload, load_workload, split_unit
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         if divided.key in outcome.failed:
             raise RegionFuseError(outcome.failed[divided.key])
         split = Split.load(store.folder(divided) / "split.json")
+        require_boxes(workload, split, trains=frozen is None or "retrained" in config.protocols)
         plan = make_plan(config, recipe, frozen, workload, split, store)
         execute(list(plan), store, screen, outcome)
         tables = _evaluate(plan, divided, len(split.test), store, screen, outcome)
@@ -78,6 +79,20 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
             if unit.key in outcome.failed
         }
         return RunResult(out, report, failed, len(plan) + 2, outcome.reused)
+
+
+def require_boxes(workload: Workload, split: Split, *, trains: bool) -> None:
+    """Stop before hours of fusion when there is nothing to detect.
+
+    Raises:
+        DataError: no annotated objects in test, or none in train where detectors are trained.
+    """
+    for name in ("train", "test") if trains else ("test",):
+        if not any(workload.pairs[stem].boxes for stem in getattr(split, name)):
+            raise DataError(
+                f"{workload.pairs.root}: the {name} split has no annotated objects; detection needs boxes "
+                "(dataset.annotations says where they are)"
+            )
 
 
 def _evaluate(plan: Plan, divided: Unit, images: int, store: Store, screen: Screen, outcome: Outcome) -> Unit:

@@ -210,9 +210,12 @@ def locked(run: Path) -> Iterator[None]:
     """
     import fcntl
 
-    with explained(run):
+    try:
         run.mkdir(parents=True, exist_ok=True)
         handle = (run / ".lock").open("a+")
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise StorageError(f"{run}: cannot work in this folder ({reason}); choose another --out") from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

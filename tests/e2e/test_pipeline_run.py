@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from regionfuse.datasets.errors import DataError
 from regionfuse.datasets.synthetic.generate import generate
 from regionfuse.pipeline.config import load_config
 from regionfuse.pipeline.console import Screen
@@ -169,6 +170,15 @@ def test_a_source_that_fails_is_a_row_with_its_reason(home: Path) -> None:
     good = detection[(detection["source"] == "average") & (detection["split"] == "test")]
     assert set(good["status"]) == {"ok"}
     assert result.report.is_file()
+
+
+def test_a_set_without_boxes_stops_before_anything_is_trained(home: Path) -> None:
+    shutil.copytree(home / "data", home / "unlabelled")
+    for path in (home / "unlabelled" / "Annotation").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="no annotated objects"):
+        run(home, "dataset.root=unlabelled", out="none")
+    assert not list((home / "none" / "units").glob("fuse/*"))
 
 
 @pytest.mark.slow

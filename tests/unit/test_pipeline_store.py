@@ -123,6 +123,13 @@ def test_a_read_only_place_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
         Store(tmp_path / "run")
 
 
+def test_a_place_that_cannot_be_a_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/regionfuse")):
+        with pytest.raises(StorageError, match=r"cannot work in this folder.*--out"), locked(place):
+            pass
+
+
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(StorageError, match="another regionfuse process"), locked(tmp_path):
         pass
