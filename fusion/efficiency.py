@@ -88,7 +88,14 @@ def _bilinear(*_: Any, out_shape: Any, **__: Any) -> int:
     return 2 * 4 * _elements(out_shape)
 
 
+def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Count the two products of attention; torch counts this operation only from 2.15 on."""
+    batch, heads, queries, width = query
+    return 2 * batch * heads * queries * key[-2] * (width + value[-1])
+
+
 _RULES: dict[str, Callable[..., int]] = {
+    "_scaled_dot_product_flash_attention_for_cpu": _attention,
     "native_batch_norm": _batch_norm,
     "cudnn_batch_norm": _batch_norm,
     "_native_batch_norm_legit": _batch_norm,
