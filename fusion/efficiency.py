@@ -110,7 +110,11 @@ _RULES: dict[str, Callable[..., int]] = {
     "upsample_bilinear2d": _bilinear,
     "grid_sampler_2d": _bilinear,
 }
-EXTRAS = {getattr(aten, name): rule for name, rule in _RULES.items() if hasattr(aten, name)}
+_PACKETS = {getattr(aten, name): rule for name, rule in _RULES.items() if hasattr(aten, name)}
+# Every overload too: torch before 2.15 takes an operation apart that is not listed by its very overload.
+EXTRAS = _PACKETS | {
+    getattr(packet, overload): rule for packet, rule in _PACKETS.items() for overload in packet.overloads()
+}
 """What FlopCounterMode leaves out and fvcore counts."""
 
 
