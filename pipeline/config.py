@@ -116,8 +116,7 @@ class Config(Section):
     @field_validator("sources", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
+        value = _split(value)
         if not isinstance(value, (list, tuple)):
             return value
         return [{"name": item} if isinstance(item, str) else item for item in value]
@@ -125,7 +124,7 @@ class Config(Section):
     @field_validator("seeds", "protocols", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        return [value] if isinstance(value, (int, str)) else value
+        return [value] if isinstance(value, int) else _split(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -147,7 +146,7 @@ DEFAULT_SOURCES = ("visible", "infrared", "average", "maximum", "laplacian", "gu
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a configuration file, apply ``key=value`` overrides and validate the result.
 
-    Relative paths are taken from the folder of the file.
+    Relative paths are taken from the folder of the file, else from the working folder.
 
     Args:
         path: YAML file.
@@ -214,6 +213,11 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     node[last] = value
 
 
+def _split(value: Any) -> Any:
+    """Take ``a,b`` for a list, as people type it after ``--set``."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 def _first_problem(error: ValidationError) -> str:
     """Say in one line what is wrong first, and how many problems follow."""
     problems = error.errors()
@@ -261,6 +265,8 @@ def _resolved(config: Config, base: Path, origin: str) -> Config:
         if path is None:
             return None
         full = Path(base, path.expanduser()).absolute()
+        if not full.exists() and path.exists():
+            full = path.absolute()  # Given on the command line: seen from the working folder.
         if not full.exists():
             near = difflib.get_close_matches(full.name, [p.name for p in _siblings(full)], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "; check the path"

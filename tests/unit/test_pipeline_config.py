@@ -102,6 +102,24 @@ def test_overrides_take_yaml_values_and_single_sources(tmp_path: Path, root: Pat
     assert config.fusion.learning_rate == pytest.approx(1e-3)
 
 
+def test_lists_may_be_typed_with_commas(tmp_path: Path, root: Path) -> None:
+    path = written(tmp_path, f"dataset: {{root: '{root}'}}")
+    config = load_config(path, ["seeds=0,2", "protocols=frozen,retrained", "sources=visible, maximum"])
+    assert config.seeds == (0, 2)
+    assert config.protocols == ("frozen", "retrained")
+    assert [source.name for source in config.sources] == ["visible", "maximum"]
+
+
+def test_a_path_on_the_command_line_may_be_seen_from_the_working_folder(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "w.pt").write_text("")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = load_config(written(tmp_path, f"dataset: {{root: '{root}'}}"), ["detector.weights=w.pt"])
+    assert config.detector["weights"] == str(tmp_path / "elsewhere" / "w.pt")
+
+
 def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path, root: Path) -> None:
     (tmp_path / "mine.py").write_text("")
     (tmp_path / "w.pt").write_text("")
