@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ...datasets.errors import DataError
-from ..config import Config, load_config
+from ..config import Config
+from ..config_file import load_config
 from ..console import Screen
 from ..detector_config import detector_recipe
 from ..plan import make_plan

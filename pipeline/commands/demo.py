@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from ...datasets.storage import write_text
-from ..config import build_config
+from ..config_file import build_config
 from ..console import Screen
 from ..manifest import NOTICE
 from ..store import explained

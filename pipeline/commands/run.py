@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ..config import load_config
+from ..config_file import load_config
 from ..console import Screen
 from ..summary import print_summary
 

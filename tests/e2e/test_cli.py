@@ -15,7 +15,7 @@ import yaml
 
 from regionfuse.datasets.synthetic.generate import generate
 from regionfuse.pipeline import cli
-from regionfuse.pipeline.config import load_config
+from regionfuse.pipeline.config_file import load_config
 
 pytestmark = pytest.mark.xdist_group("cli")
 

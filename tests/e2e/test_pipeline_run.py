@@ -19,7 +19,7 @@ import yaml
 
 from regionfuse.datasets.errors import DataError
 from regionfuse.datasets.synthetic.generate import generate
-from regionfuse.pipeline.config import load_config
+from regionfuse.pipeline.config_file import load_config
 from regionfuse.pipeline.console import Screen
 from regionfuse.pipeline.run import RunResult, run_pipeline
 

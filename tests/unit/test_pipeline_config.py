@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from regionfuse.datasets.errors import ConfigError
-from regionfuse.pipeline.config import build_config, dump_config, load_config
+from regionfuse.pipeline.config import dump_config
+from regionfuse.pipeline.config_file import build_config, load_config
 from regionfuse.pipeline.detector_config import detector_recipe
 
 
