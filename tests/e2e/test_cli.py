@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -201,7 +202,7 @@ def test_an_interrupt_says_how_to_go_on(
     assert f"To go on: regionfuse report {tmp_path}" in capsys.readouterr().err
 
 
-def test_help_teaches_and_completion_is_there() -> None:
+def test_help_teaches() -> None:
     for arguments in ([], ["run"], ["fuse"], ["methods", "check"]):
         answer = subprocess.run(
             [sys.executable, "-m", "regionfuse", *arguments, "--help"],
@@ -210,7 +211,23 @@ def test_help_teaches_and_completion_is_there() -> None:
             check=True,
         )
         assert "Usage: regionfuse" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("regionfuse fu", {"fuse"}),
+        ("regionfuse fuse --method lap", {"laplacian"}),
+        ("regionfuse init --data", {"--dataset"}),
+    ],
+)
+def test_completion_knows_commands_options_and_methods(typed: str, words: set[str]) -> None:
+    request = {
+        "_REGIONFUSE_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
+    }
     answer = subprocess.run(
-        [sys.executable, "-m", "regionfuse", "--show-completion", "bash"], capture_output=True, text=True
+        [sys.executable, "-m", "regionfuse"], capture_output=True, text=True, env={**os.environ, **request}
     )
-    assert "_REGIONFUSE_COMPLETE" in answer.stdout
+    assert set(answer.stdout.split()) == words, answer.stderr
