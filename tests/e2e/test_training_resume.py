@@ -71,7 +71,7 @@ train(options, pairs[:5], pairs[5:], out, progress=progress)
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Folder with the worker's source and six pairs."""
     rng = np.random.default_rng(0)
     for number in range(6):
@@ -83,16 +83,16 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def launch(workplace: Path, name: str, *, kill_at: int = 0, processes: int = 1) -> tuple[int, str, list[str]]:
+def launch(folder: Path, name: str, *, kill_at: int = 0, processes: int = 1) -> tuple[int, str, list[str]]:
     """Run the worker; return exit code, standard error, and the patches it asked for, in order of rank."""
-    seen = workplace / f"seen_{name}_{kill_at}"
+    seen = folder / f"seen_{name}_{kill_at}"
     seen.mkdir()
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     done = subprocess.run(
         [
             sys.executable,
             *(torchrun if processes > 1 else []),
-            *(str(workplace / "worker.py"), str(workplace / "data"), str(workplace / name)),
+            *(str(folder / "worker.py"), str(folder / "data"), str(folder / name)),
             *(str(kill_at), str(seen)),
         ],
         capture_output=True,
@@ -104,30 +104,30 @@ def launch(workplace: Path, name: str, *, kill_at: int = 0, processes: int = 1) 
     return done.returncode, done.stderr, [line for rank in ranks for line in rank.read_text().splitlines()]
 
 
-def test_kill_and_resume_gives_the_same_weights(workplace: Path) -> None:
-    code, errors, straight = launch(workplace, "straight")
+def test_kill_and_resume_gives_the_same_weights(folder: Path) -> None:
+    code, errors, straight = launch(folder, "straight")
     assert code == 0, errors
-    code, _, before = launch(workplace, "killed", kill_at=5)
+    code, _, before = launch(folder, "killed", kill_at=5)
     assert code == -signal.SIGKILL
-    code, errors, after = launch(workplace, "killed")
+    code, errors, after = launch(folder, "killed")
     assert code == 0, errors
     # Three steps of four patches an epoch: epoch 1 stands, epoch 2 was broken off after its second step.
     assert before == straight[: len(before)] and len(before) == 20
     assert after == straight[12:]
-    one, other = (load_file(workplace / name / "weights.safetensors") for name in ("straight", "killed"))
+    one, other = (load_file(folder / name / "weights.safetensors") for name in ("straight", "killed"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(workplace: Path) -> None:
-    code, errors, alone = launch(workplace, "one")
+def test_two_processes_train_what_one_does(folder: Path) -> None:
+    code, errors, alone = launch(folder, "one")
     assert code == 0, errors
-    code, errors, together = launch(workplace, "two", processes=2)
+    code, errors, together = launch(folder, "two", processes=2)
     assert code == 0, errors
     assert sorted(together) == sorted(alone)
-    one, two = (load_file(workplace / name / "weights.safetensors") for name in ("one", "two"))
+    one, two = (load_file(folder / name / "weights.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
-    card = json.loads((workplace / "two" / "weights.safetensors.json").read_text())
+    card = json.loads((folder / "two" / "weights.safetensors.json").read_text())
     assert card["hardware"]["processes"] == 2
-    assert len((workplace / "two" / "log.csv").read_text().splitlines()) == 4
-    assert len(list((workplace / "two" / "tensorboard").iterdir())) == 1
+    assert len((folder / "two" / "log.csv").read_text().splitlines()) == 4
+    assert len(list((folder / "two" / "tensorboard").iterdir())) == 1
