@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .conditions import read_conditions
 from .errors import DataError
+from .formats import FORMATS
 from .images import image_size
 from .labels import ImageLabels, class_names, clipped, is_degenerate, read_labels, unknown_class
 from .layout import Layout, require_folder, with_subsets
@@ -26,7 +27,6 @@ _READERS = {
     "tno": tno.find,
     "folders": folders.find,
 }
-FORMATS: tuple[str, ...] = tuple(_READERS)
 SYNTHETIC_FILE = "synthetic.json"
 
 _log = logging.getLogger(__name__)

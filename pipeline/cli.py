@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..datasets.errors import RegionFuseError
+from ..datasets.formats import FORMATS
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ app.add_typer(methods_app, name="methods")
 app.add_typer(bench_app, name="bench")
 
 _INTERRUPTED = 130  # What typer makes of Ctrl-C.
-FORMATS = ("m3fd", "llvip", "flir", "msrs", "roadscene", "tno", "folders")
 
 
 def _complete(known: tuple[str, ...]) -> object:
@@ -173,7 +173,8 @@ def train(
     infrared: Annotated[Path | None, typer.Option(help="Folder of infrared images.")] = None,
     visible: Annotated[Path | None, typer.Option(help="Folder of visible images, same stems.")] = None,
     data: Annotated[
-        list[str] | None, typer.Option(help="FORMAT:ROOT, e.g. msrs:/data/MSRS/train. Repeatable.")
+        list[str] | None,
+        typer.Option(help="FORMAT:ROOT, e.g. msrs:/data/MSRS/train, or a folder alone. Repeatable."),
     ] = None,
     preset: Annotated[str, typer.Option(help="tiny (CPUs) or base (the paper's size).")] = "tiny",
     init_weights: Annotated[
@@ -253,7 +254,9 @@ def detect(
     ground_truth: Annotated[
         Path | None, typer.Option(help="COCO ground truth: its image and category ids are used.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="FORMAT:ROOT with boxes, to train on.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="FORMAT:ROOT (or a folder alone) with boxes, to train on.")
+    ] = None,
     split: Annotated[
         Path | None, typer.Option(help="split.json: train on its train part, predict val and test.")
     ] = None,

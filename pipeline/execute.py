@@ -70,3 +70,13 @@ def execute(units: Sequence[Unit], store: Store, screen: Screen, outcome: Outcom
             screen.error(f"{unit.stage} {unit.name}: {reason} (traceback in {path})")
         else:
             outcome.done.add(unit.key)
+
+
+def require(unit: Unit, store: Store, screen: Screen, outcome: Outcome) -> None:
+    """Run a unit without which nothing else makes sense; its error passes through."""
+    if store.is_done(unit):
+        outcome.reused += 1
+    else:
+        with screen.task(f"{unit.stage} {unit.name}") as progress:
+            store.execute(unit, progress)
+    outcome.done.add(unit.key)

@@ -17,7 +17,7 @@ from ..detection.recipe import DetectorRecipe
 from .config import Config, dump_config
 from .console import Screen
 from .detector_config import detector_recipe
-from .execute import Outcome, execute
+from .execute import Outcome, execute, require
 from .manifest import write_fusion_table, write_manifest
 from .plan import Plan, make_plan
 from .publish import publish
@@ -51,18 +51,16 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
     Raises:
         RegionFuseError: nothing to compare (data, split or every source failed) or no place to write.
     """
+    recipe, frozen = detector_recipe(config)  # A wrong key must not leave a folder behind.
     with locked(out), explained(out), shown_warnings(screen) as warnings:
         store = Store(out)
         write_text(out / "config.yaml", _yaml(config))
-        recipe, frozen = detector_recipe(config)
         with screen.task("reading the data set") as progress:
             workload = load_workload(config, store.root / "hashes.json", progress)
         noticed = list(warnings)  # While reading; a unit's own warnings are stored with its result.
         outcome = Outcome()
         divided = split_unit(config, workload, store.root / "signatures.npz")
-        execute([divided], store, screen, outcome)
-        if divided.key in outcome.failed:
-            raise RegionFuseError(outcome.failed[divided.key])
+        require(divided, store, screen, outcome)
         split = Split.load(store.folder(divided) / "split.json")
         require_boxes(workload, split, trains=frozen is None or "retrained" in config.protocols)
         plan = make_plan(config, recipe, frozen, workload, split, store)
@@ -106,9 +104,7 @@ def _evaluate(plan: Plan, divided: Unit, images: int, store: Store, screen: Scre
         if unit.key in outcome.failed
     ]
     unit = evaluate_unit(good, failed, divided, images, store)
-    execute([unit], store, screen, outcome)
-    if unit.key in outcome.failed:
-        raise RegionFuseError(f"evaluation failed: {outcome.failed[unit.key]}")
+    require(unit, store, screen, outcome)
     return unit
 
 

@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 
 from ...datasets.errors import ConfigError
+from ...datasets.formats import FORMATS, UNLABELLED
 from ..machine import gpu_name
 
-FORMATS = ("m3fd", "llvip", "flir", "msrs", "roadscene", "tno", "folders")
-UNLABELLED = ("msrs", "roadscene", "tno", "folders")
 SCALES = ("auto", "cpu", "gpu")
 
 _TEMPLATE = """\

@@ -82,12 +82,16 @@ def pair_sets(request: TrainRequest) -> list[PairSet]:
 
 
 def named_set(entry: str) -> PairSet:
-    """Read the pair set that ``FORMAT:ROOT`` names."""
-    from ...datasets.load import FORMATS, load_pairs
+    """Read the pair set that ``FORMAT:ROOT`` names; of a folder alone the format is guessed."""
+    from ...datasets.formats import FORMATS
+    from ...datasets.load import detect_format, load_pairs
 
+    if Path(entry).is_dir():
+        return load_pairs(detect_format(entry), Path(entry))
     name, separator, root = entry.partition(":")
     if not separator or name not in FORMATS or not root:
-        raise ConfigError(f"--data {entry}: expected FORMAT:ROOT with a format of {', '.join(FORMATS)}")
+        known = ", ".join(FORMATS)
+        raise ConfigError(f"--data {entry}: expected a folder, or FORMAT:ROOT with a format of {known}")
     return load_pairs(name, Path(root))
 
 

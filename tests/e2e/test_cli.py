@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,28 @@ def test_a_mistake_is_one_line_and_a_failure(
     line = one_line(capsys.readouterr().err)
     for word in words:
         assert word in line
+
+
+def test_a_wrong_detector_key_leaves_no_folder_behind(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"dataset": {"root": str(data)}}))
+    assert call(monkeypatch, "run", config, "--out", tmp_path / "out", "--set", "detector.epoch=3") == 1
+    assert "did you mean 'epochs'" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_image_is_said_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    picture = tmp_path / "data" / "Vis" / "00003.png"
+    picture.write_bytes(picture.read_bytes()[:500])
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"dataset": {"root": "data"}}))
+    assert call(monkeypatch, "run", config, "--out", tmp_path / "out") == 1
+    assert "00003.png: truncated" in one_line(capsys.readouterr().err)
 
 
 def test_check_shows_doctor_split_and_plan_and_writes_nothing(

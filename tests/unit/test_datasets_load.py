@@ -12,7 +12,7 @@ import pytest
 
 from regionfuse.datasets.errors import DataError
 from regionfuse.datasets.images import write_png
-from regionfuse.datasets.load import FORMATS, detect_format, load_pairs, pair_folders
+from regionfuse.datasets.load import _READERS, FORMATS, detect_format, load_pairs, pair_folders
 from regionfuse.datasets.records import Box
 
 CAR = ("Car", 3, 4, 12, 14)
@@ -344,7 +344,7 @@ def test_one_image_is_enough(tmp_path: Path) -> None:
 
 
 def test_all_formats_have_a_reader() -> None:
-    assert FORMATS == ("m3fd", "llvip", "flir", "msrs", "roadscene", "tno", "folders")
+    assert FORMATS == tuple(_READERS) == ("m3fd", "llvip", "flir", "msrs", "roadscene", "tno", "folders")
 
 
 @pytest.mark.parametrize(
