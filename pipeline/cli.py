@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from ..datasets.errors import RegionFuseError
 from ..datasets.formats import FORMATS
+from .cli_bench import bench_app
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 methods_app = typer.Typer(help="List fusion methods with their cards, or test one against the contract.")
-bench_app = typer.Typer(help="Measure speed against named references, in one run.", no_args_is_help=True)
 app.add_typer(methods_app, name="methods")
 app.add_typer(bench_app, name="bench")
 
@@ -349,18 +349,6 @@ def methods_check(
     from .commands.methods import check as work
 
     work(name, weights)
-
-
-@bench_app.command("evaluate")
-def bench_evaluate(
-    sources: Annotated[int, typer.Option(min=1, help="Number of sources.")] = 10,
-    images: Annotated[int, typer.Option(min=1, help="Test images.")] = 840,
-    predictions: Annotated[int, typer.Option(min=1, help="Predictions an image.")] = 30,
-) -> None:
-    """Time the evaluation of random predictions, beside calling pycocotools once per number."""
-    from .commands.bench import bench_evaluate as work
-
-    work(sources, images, predictions)
 
 
 def main() -> int:
