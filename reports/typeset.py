@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,18 +67,42 @@ def typeset(document: Document, timestamp: int, *, format: str = "pdf", ppi: flo
         One PDF file, or one picture a page.
     """
     assets = Assets()
-    payload = _payload(document, assets)
+    return compile_pages(_payload(document, assets), assets, timestamp, format=format, ppi=ppi)
+
+
+def compile_pages(
+    payload: Mapping[str, Any],
+    assets: Assets,
+    timestamp: int,
+    *,
+    main: Path = TEMPLATES / "report.typ",
+    format: str = "pdf",
+    ppi: float = 100,
+) -> list[bytes]:
+    """Typeset any page that is made of the blocks: what :func:`typeset` does, for another main template.
+
+    Args:
+        payload: read by the template as ``report.json``; blocks come from :func:`block_values`.
+        assets: pictures that the payload refers to.
+        timestamp: seconds since 1970 UTC, written into the file as its date.
+        main: the template; it may import ``parts.typ``.
+        format: ``pdf``, or ``png`` for one picture a page.
+        ppi: resolution of pictures.
+
+    Returns:
+        One PDF file, or one picture a page.
+    """
     text = json.dumps(payload, ensure_ascii=False, sort_keys=True)
     with tempfile.TemporaryDirectory(prefix="regionfuse-report-") as name:
         root = Path(name)
-        for template in sorted(TEMPLATES.glob("*.typ")):
+        for template in (*sorted(TEMPLATES.glob("*.typ")), main):
             shutil.copyfile(template, root / template.name)
         for file, content in assets.files.items():
             (root / file).write_bytes(content)
         (root / "report.json").write_text(text, encoding="utf-8")
         options: dict[str, Any] = {} if format == "pdf" else {"format": format, "ppi": ppi}
         made: Any = typst.compile(
-            str(root / "report.typ"),
+            str(root / main.name),
             root=str(root),
             # The faces inside typst and matplotlib look the same on every machine. Only scripts that they
             # lack (Chinese, Japanese, Korean) fall back to what the machine has.
@@ -88,6 +112,11 @@ def typeset(document: Document, timestamp: int, *, format: str = "pdf", ppi: flo
             **options,
         )
     return made if isinstance(made, list) else [made]
+
+
+def block_values(items: Sequence[Block], assets: Assets) -> list[dict[str, Any]]:
+    """Turn blocks into the JSON values that the templates render."""
+    return [_with_breaks(to_payload(item, assets)) for item in items]
 
 
 def needs_system_fonts(text: str) -> bool:
@@ -113,7 +142,7 @@ def _breakable_word(word: str) -> str:
 
 def _payload(document: Document, assets: Assets) -> dict[str, Any]:
     def blocks(items: Sequence[Block]) -> list[dict[str, Any]]:
-        return [_with_breaks(to_payload(item, assets)) for item in items]
+        return block_values(items, assets)
 
     return {
         "meta": {
