@@ -8,7 +8,7 @@ from torch import nn
 from .config import RegionFuseConfig
 from .layers import ChannelNorm, Pointwise
 from .mora import MixtureOfRegionAttention
-from .rfcm import RegionFeatureCompression
+from .rfcm import PlainCompression, RegionFeatureCompression
 from .router import Routing
 
 
@@ -29,7 +29,10 @@ class RegionFormerBlock(nn.Module):
             config.experts,
             config.top_k,
             config.router_hidden,
+            "none" if config.attention == "plain" else config.routing,
         )
+        if config.mask == "literal" and config.attention == "mora":
+            self.attention.form = "literal"
         self.mlp_norm = ChannelNorm(width)
         self.mlp = nn.Sequential(Pointwise(width, hidden), nn.GELU(), Pointwise(hidden, width))
 
@@ -43,13 +46,20 @@ class RegionFormerBlock(nn.Module):
 
 
 class FusionStage(nn.Module):
-    """``Fuse([F_v + F, F_r + F])``: concatenation, RegionFormer block, RFCM back to C channels."""
+    """``Fuse([F_v + F, F_r + F])``: concatenation, RegionFormer block, RFCM back to C channels.
+
+    In ablations a plain convolution takes the place of RFCM, and plain attention or an image-wide router that
+    of the region router.
+    """
 
     def __init__(self, config: RegionFuseConfig, stage: int) -> None:
         super().__init__()
         self.former = RegionFormerBlock(config, stage)
-        self.compression = RegionFeatureCompression(
-            2 * config.width, config.width, config.region, config.region_sizes[stage]
+        wide, narrow, size = 2 * config.width, config.width, config.region_sizes[stage]
+        self.compression: RegionFeatureCompression | PlainCompression = (
+            RegionFeatureCompression(wide, narrow, config.region, size)
+            if config.compression == "rfcm"
+            else PlainCompression(wide, narrow)
         )
 
     def forward(

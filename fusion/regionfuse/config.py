@@ -1,19 +1,29 @@
-"""Configuration of the RegionFuse network, its presets, and every choice that the paper leaves open.
+"""Configuration of the RegionFuse network: its sizes, its ablation switches, its presets.
 
 Paper: RegionFuse: Region-Adaptive Pixel Distribution Learning for Infrared and Visible Image Fusion, CVPR
 2026.
-Its authors have released no code; what it does not say is chosen here, named in :data:`CHOICES`, and travels
-with every weights file in the card.
+Its authors have released no code; :mod:`.choices` says what the paper leaves open and what was chosen.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ...datasets.errors import CheckpointError, ConfigError
+
+
+SWITCHES: dict[str, tuple[str, ...]] = {
+    "encoder": ("xrestormer", "restormer", "convolution"),
+    "attention": ("mora", "plain"),
+    "compression": ("rfcm", "convolution"),
+    "routing": ("region", "sample"),
+    "mask": ("softmax", "literal"),
+}
+"""Ablation switches and their values; the first value of each is the paper's network."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,15 @@ class RegionFuseConfig:
         ffn_expansion: hidden over outer channels in the gated feed-forward networks.
         decoder_width: channels of the image decoder; its heads grow in proportion to C.
         decoder_blocks: X-Restormer blocks of the image decoder.
+        encoder: blocks of the two encoders: ``xrestormer``; ``restormer``: two Restormer blocks for each
+            X-Restormer block, so that attentions and feed-forward networks are as many, but all attention is
+            among channels; ``convolution``: two 3x3 convolutions for each.
+        attention: ``mora``, or ``plain``: region tokens attend to all tokens of their group, one softmax, no
+            router, no experts.
+        compression: ``rfcm``, or ``convolution``: RFCM without its region gates, a 1x1 convolution.
+        routing: ``region``, or ``sample``: one decision an image, shared by all its region tokens.
+        mask: ``softmax`` over the tokens of an expert; or ``literal``, the mask as a factor before the
+            softmax, as the formula is printed.
     """
 
     width: int = 32
@@ -62,12 +81,25 @@ class RegionFuseConfig:
     ffn_expansion: float = 2.66
     decoder_width: int = 64
     decoder_blocks: int = 2
+    encoder: str = "xrestormer"
+    attention: str = "mora"
+    compression: str = "rfcm"
+    routing: str = "region"
+    mask: str = "softmax"
 
     def __post_init__(self) -> None:
-        positive = ("width", "heads", "stages", "experts", "top_k", "reach", "router_hidden", "decoder_width")
-        for name in positive:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"regionfuse: {name} must be at least 1, found {getattr(self, name)}")
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"regionfuse: {name} must be at least {least}, found {getattr(self, name)}")
+        for name, known in SWITCHES.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"regionfuse: {name} must be one of {', '.join(known)}, found {getattr(self, name)!r}"
+                )
+        for name, width in (("width", self.width), ("decoder_width", self.decoder_width)):
+            heads = self.channel_heads * max(1, width // self.width)
+            if width % heads:
+                raise ConfigError(f"regionfuse: {name} ({width}) must be a multiple of its {heads} heads")
         if self.top_k > self.experts:
             raise ConfigError(f"regionfuse: top_k ({self.top_k}) must not exceed experts ({self.experts})")
         if len(self.gammas) != self.stages:
@@ -92,10 +124,38 @@ class RegionFuseConfig:
         return -(-self.reach // self.region)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the configuration as plain JSON-serialisable values."""
+        """Return the configuration as plain JSON-serialisable values.
+
+        Switches at their first value are left out: they are no part of the network, and cards and
+        checkpoints are the same as before there were any.
+        """
         values = asdict(self)
         values["gammas"] = list(self.gammas)
+        for name, known in SWITCHES.items():
+            if values[name] == known[0]:
+                del values[name]
         return values
+
+    def changed(self, values: Mapping[str, Any], source: str = "network") -> RegionFuseConfig:
+        """Return a copy with other values, as users give them.
+
+        Args:
+            values: names and plain values, e.g. ``{"experts": 6, "attention": "plain"}``.
+            source: where they come from, for messages.
+
+        Raises:
+            ConfigError: a name is unknown, a value has the wrong type or cannot work.
+        """
+        known = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        changes: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(f"{source}: unknown RegionFuse setting {name!r}{_nearest(name, known)}")
+            changes[name] = _typed(name, value, known[name], source)
+        try:
+            return replace(self, **changes)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from error
 
     @classmethod
     def from_dict(
@@ -113,9 +173,7 @@ class RegionFuseConfig:
         known = {field.name for field in fields(cls)}
         for key in values:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise CheckpointError(f"{source}: unknown RegionFuse setting {key!r}{hint}")
+                raise CheckpointError(f"{source}: unknown RegionFuse setting {key!r}{_nearest(key, known)}")
         try:
             cleaned: dict[str, Any] = {
                 key: tuple(value) if key == "gammas" else value for key, value in values.items()
@@ -123,6 +181,54 @@ class RegionFuseConfig:
             return cls(**cleaned)
         except (TypeError, ValueError, ConfigError) as error:
             raise CheckpointError(f"{source}: the RegionFuse settings do not fit: {error}") from error
+
+
+_LEAST: dict[str, float] = {
+    "width": 1,
+    "heads": 1,
+    "stages": 1,
+    "experts": 1,
+    "top_k": 1,
+    "reach": 1,
+    "router_hidden": 1,
+    "decoder_width": 1,
+    "window": 1,
+    "channel_heads": 1,
+    "spatial_heads": 1,
+    "spatial_head_width": 1,
+    "encoder_blocks": 0,
+    "decoder_blocks": 0,
+    "window_overlap": 0,
+    "mlp_expansion": 0.1,
+    "ffn_expansion": 0.1,
+}
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _typed(name: str, value: Any, like: Any, source: str) -> Any:
+    """Return a value in the type of the field that it is for."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(like, tuple):
+        if isinstance(value, (list, tuple)) and all(isinstance(part, (int, float)) for part in value):
+            return tuple(float(part) for part in value)
+        wanted = "a list of numbers"
+    elif isinstance(like, str):
+        if value in SWITCHES[name]:
+            return value
+        wanted = f"one of {', '.join(SWITCHES[name])}"
+    elif isinstance(like, float):
+        if number:
+            return float(value)
+        wanted = "a number"
+    else:
+        if number and value == int(value):
+            return int(value)
+        wanted = "a whole number"
+    raise ConfigError(f"{source}: {name}: expected {wanted}, found {value!r}")
 
 
 BASE = RegionFuseConfig()
@@ -156,69 +262,3 @@ def preset(name: str) -> RegionFuseConfig:
         return PRESETS[name]
     except KeyError:
         raise ConfigError(f"unknown RegionFuse preset {name!r}; known: {', '.join(PRESETS)}") from None
-
-
-CHOICES: dict[str, str] = {
-    "status": "Independent, unofficial re-implementation; the authors have released no code.",
-    "size": (
-        "At 480 x 640 the published 455.82 G multiply-accumulates pay for at most 1.48 M parameters "
-        "that act on every pixel; of the published 2.82 M at least 1.3 M therefore act per region. Here "
-        "they are the router MLPs."
-    ),
-    "attention extent": (
-        "Channel groups: the 2C channels are split into `heads` groups (base: 16 of 4 channels) and the "
-        "regions of the whole image attend to each other within a group. Without groups one product "
-        "QK^T costs 185 G at 480 x 640 and C = 32, against 455.82 G published for everything. "
-        "Consequence: with groups the scores do not explain why R = 16 exhausts 24 GB in the paper. "
-        "Tried instead: no groups, but tiles the size of a training patch at test time; that fits both "
-        "published figures, but leaves visible steps at the tile borders. Images beyond `reach` (base: "
-        "672 pixels a side, so not 480 x 640) are attended to in overlapping tiles that are blended, so "
-        "that cost and memory grow linearly with the area."
-    ),
-    "overlap": (
-        "gamma = 1/8, 1/4, 3/8 for the three stages (R = 54, 60, 66 at R_o = 48); regions are placed "
-        "every R_o pixels and grow by (R - R_o)/2 on all sides, mirrored at the image border."
-    ),
-    "region reshaping": (
-        "Overlapping regions are blended by a raised-cosine ramp over the overlap, normalised to a "
-        "partition of unity, so that reshaping inverts the embedding exactly and leaves no seams."
-    ),
-    "mask": (
-        "The formula multiplies the scores by the 0/1 mask before the softmax, which literally leaves "
-        "exp(0) = 1 for every token outside. Here the softmax runs over the chosen tokens only, as the "
-        "text means it; the literal form is kept as `literal`."
-    ),
-    "responsibilities": (
-        "Softmax over all E experts before the top-k, as in the figure, and not renormalised over the "
-        "chosen ones: otherwise the router would get no gradient from the image losses at k = 1."
-    ),
-    "alpha": "alpha = R exp(a) with one learnt scalar a per head, 0 at the start: R = sqrt(token length).",
-    "router": (
-        "Two MLPs (R^2 -> hidden -> E, GELU), shared by all channels, on the region tokens of the "
-        "normalised input of MoRA; noise = randn * (softplus(second MLP) + 0.01), in training only."
-    ),
-    "load loss": (
-        "Squared coefficient of variation of the importance (sum of responsibilities of the chosen "
-        "experts) plus that of the smooth load (Shazeer et al. 2017, eq. 8-11), over all tokens of the "
-        "batch, mean over the stages."
-    ),
-    "X-Restormer block": (
-        "Bias-free; transposed attention, then overlapping-window attention (window 8, keys 12 x 12, "
-        "learnt relative positions, one head of 16 channels per 32 of width), each followed by a gated "
-        "depth-wise FFN of expansion 2.66. At width 48 with one head: 55,853 parameters, as published "
-        "for the block."
-    ),
-    "norm": "LayerNorm over channels at each pixel.",
-    "RFCM": (
-        "Uses the overlapping regions of its stage; the per-region gates are blended in the overlap "
-        "before they multiply the features (away from the overlap this is the figure's order of "
-        "operations). LeakyReLU slope 0.2."
-    ),
-    "decoder": (
-        "3x3 convolution to `decoder_width`, X-Restormer blocks, 3x3 convolution to C, LeakyReLU, 3x3 "
-        "convolution to one channel, added to the mean of the two input images and clipped to [0, 1]; "
-        "the last convolution starts near zero, so that an untrained network returns about the average."
-    ),
-    "padding": "Images are mirrored up to multiples of the window (8) for the network, of R_o inside MoRA.",
-}
-"""What the paper leaves open and what was chosen; goes into the card of every weights file."""

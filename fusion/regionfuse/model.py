@@ -11,6 +11,7 @@ from torch import nn
 
 from .blocks import FusionStage
 from .config import RegionFuseConfig
+from .encoder_blocks import ConvolutionBlock, RestormerBlock
 from .mora import FORMS, MixtureOfRegionAttention
 from .padding import mirror_pad
 from .router import Routing
@@ -18,12 +19,12 @@ from .xrestormer import XRestormerBlock
 
 
 class Encoder(nn.Module):
-    """MGT encoder of one modality: an embedding convolution, then X-Restormer blocks."""
+    """MGT encoder of one modality: an embedding convolution, then X-Restormer blocks (others in ablations)."""
 
     def __init__(self, config: RegionFuseConfig) -> None:
         super().__init__()
         self.embed = nn.Conv2d(1, config.width, 3, padding=1)
-        self.blocks = nn.Sequential(*(_block(config, config.width) for _ in range(config.encoder_blocks)))
+        self.blocks = nn.Sequential(*_encoder_blocks(config))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``B x 1 x H x W`` to ``B x C x H x W``."""
@@ -52,7 +53,7 @@ class Decoder(nn.Module):
 class RegionFuse(nn.Module):
     """RegionFuse for images of any size.
 
-    An independent, unofficial re-implementation; ``config.CHOICES`` lists what the paper leaves open.
+    An independent, unofficial re-implementation; ``choices.CHOICES`` lists what the paper leaves open.
     """
 
     def __init__(self, config: RegionFuseConfig | None = None) -> None:
@@ -83,8 +84,8 @@ class RegionFuse(nn.Module):
             with_load_loss: also return the load-balancing loss (in training).
 
         Returns:
-            Fused Y, float32 ``B x 1 x H x W`` in [0, 1]; with the scalar load loss (mean over the stages) if
-            asked.
+            Fused Y, float32 ``B x 1 x H x W``, in [0, 1] but for training mode, where it is not clipped; with
+            the scalar load loss (mean over the stages, 0 with plain attention) if asked.
         """
         height, width = visible.shape[-2:]
         window = self.config.window
@@ -96,12 +97,14 @@ class RegionFuse(nn.Module):
         for stage in self.stages:
             fused, load_loss, routing = stage(y_features, ir_features, fused, with_load_loss)
             losses.append(load_loss)
-            if self._observers:
+            if self._observers and self.config.attention == "mora":
                 routings.append(Routing(routing.responsibilities.detach(), routing.chosen))
         for observer in self._observers:
             observer[:] = routings
         change = self.decoder(fused)[..., :height, :width].float()
-        image = (0.5 * (visible.float() + infrared.float()) + change).clamp(0, 1)
+        image = 0.5 * (visible.float() + infrared.float()) + change
+        if not self.training:  # In training a clipped pixel would get no gradient to come back by.
+            image = image.clamp(0, 1)
         if with_load_loss:
             return image, torch.stack(losses).mean()
         return image
@@ -111,7 +114,8 @@ class RegionFuse(nn.Module):
         """Record the routing of the forward calls inside the ``with`` block.
 
         Yields:
-            A list that after each call holds one :class:`Routing` a stage, of that call.
+            A list that after each call holds one :class:`Routing` a stage, of that call; with plain attention,
+            which routes nothing, it stays empty.
         """
         routings: list[Routing] = []
         self._observers.append(routings)
@@ -137,8 +141,25 @@ class RegionFuse(nn.Module):
 
 
 def expert_shares(routings: list[Routing]) -> torch.Tensor:
-    """Share of all choices that fell on each expert, ``L x E`` for L stages; every row sums to one."""
+    """Share of all choices that fell on each expert, ``L x E`` for L stages; every row sums to one.
+
+    ``0 x 0`` when nothing was routed.
+    """
+    if not routings:
+        return torch.zeros(0, 0)
     return torch.stack([routing.shares for routing in routings])
+
+
+def _encoder_blocks(config: RegionFuseConfig) -> Iterator[nn.Module]:
+    """Blocks of an encoder; those of the ablations have as many steps as the X-Restormer blocks they replace."""
+    for _ in range(config.encoder_blocks):
+        if config.encoder == "xrestormer":
+            yield _block(config, config.width)
+        elif config.encoder == "restormer":
+            for _half in range(2):
+                yield RestormerBlock(config.width, config.channel_heads, config.ffn_expansion)
+        else:
+            yield ConvolutionBlock(config.width)
 
 
 def _block(config: RegionFuseConfig, width: int) -> XRestormerBlock:

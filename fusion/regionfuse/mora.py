@@ -20,6 +20,7 @@ from torch import nn
 
 from .attention import mora_auto, mora_dense, mora_folded, mora_literal, mora_packed
 from .layers import Pointwise
+from .plain_routing import NoRouter, SampleRouter
 from .regions import RegionGrid
 from .router import Router, Routing
 
@@ -51,12 +52,34 @@ class MixtureOfRegionAttention(nn.Module):
         experts: int,
         top_k: int,
         router_hidden: int,
+        routing: str = "region",
     ) -> None:
+        """Build the layer.
+
+        Args:
+            width: C, channels.
+            heads: groups of channels.
+            region: R_o, stride of the regions in pixels.
+            size: R, side of the regions in pixels.
+            reach: regions a side that attend to each other.
+            experts: E.
+            top_k: experts that a token keeps.
+            router_hidden: hidden units of the router.
+            routing: ``region``; or, for ablations, ``sample`` (one decision an image) or ``none`` (plain
+                attention).
+        """
         super().__init__()
         self.heads, self.region, self.size, self.reach = heads, region, size, reach
         self.qkv = Pointwise(width, 3 * width, bias=False)
         self.depthwise = nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width, bias=False)
-        self.router = Router(size * size, router_hidden, experts, top_k)
+        self.top_k = 1 if routing == "none" else top_k
+        self.router: Router | SampleRouter | NoRouter
+        if routing == "none":
+            self.router = NoRouter()
+        elif routing == "sample":
+            self.router = SampleRouter(width, size, router_hidden, experts, top_k)
+        else:
+            self.router = Router(size * size, router_hidden, experts, top_k)
         self.log_alpha = nn.Parameter(torch.zeros(heads))
         self.project = Pointwise(width, width, bias=False)
         self.form = "auto"
@@ -71,7 +94,10 @@ class MixtureOfRegionAttention(nn.Module):
         """
         grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
         # a token is a patch of one channel: from here to the projection, channels come first in memory
-        routing, load_loss = self.router(grid.split(x.contiguous()).flatten(-2), with_load_loss)
+        if isinstance(self.router, Router):
+            routing, load_loss = self.router(grid.split(x.contiguous()).flatten(-2), with_load_loss)
+        else:
+            routing, load_loss = self.router.route(x, grid, with_load_loss)
         q, k, v = grid.split(self._qkv(x).contiguous()).chunk(3, dim=1)
         mixed = self._attend(q, k, v, routing)
         merged = grid.merge(mixed).contiguous(memory_format=torch.channels_last)
@@ -88,7 +114,7 @@ class MixtureOfRegionAttention(nn.Module):
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""
         form: Callable[..., torch.Tensor] = (
-            partial(mora_auto, top_k=self.router.top_k) if self.form == "auto" else FORMS[self.form]
+            partial(mora_auto, top_k=self.top_k) if self.form == "auto" else FORMS[self.form]
         )
         whole = (q, k, v, routing.responsibilities, routing.chosen)
         rows, columns = Tiling.of(q.shape[2], self.reach), Tiling.of(q.shape[3], self.reach)

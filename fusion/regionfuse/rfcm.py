@@ -29,3 +29,20 @@ class RegionFeatureCompression(nn.Module):
         grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
         gates = torch.sigmoid(self.gate(grid.means(x)))  # B, C, rows, columns
         return self.activation(self.compress(x * grid.spread(gates).to(x.dtype)))
+
+
+class PlainCompression(nn.Module):
+    """RFCM without its region gates, for an ablation: 1x1 convolution C -> C', LeakyReLU.
+
+    1x1 as in RFCM, so that the gates are all that is missing and the view of a pixel stays as wide.
+    """
+
+    def __init__(self, width: int, narrow: int) -> None:
+        super().__init__()
+        self.compress = Pointwise(width, narrow)
+        self.activation = nn.LeakyReLU(0.2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``B x C x H x W`` to ``B x C' x H x W``."""
+        compressed: torch.Tensor = self.activation(self.compress(x))
+        return compressed

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ..regionfuse.config import CHOICES, preset
+from ..regionfuse.choices import CHOICES
+from ..regionfuse.config import preset
 from ..regionfuse.losses import RegionFuseLoss
 from ..regionfuse.model import RegionFuse
 from .options import TrainingOptions

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from regionfuse.datasets.errors import CheckpointError, ConfigError
-from regionfuse.fusion.regionfuse.config import BASE, CHOICES, TINY, RegionFuseConfig, preset
+from regionfuse.fusion.regionfuse.choices import CHOICES
+from regionfuse.fusion.regionfuse.config import BASE, TINY, RegionFuseConfig, preset
 from regionfuse.fusion.regionfuse.model import RegionFuse, expert_shares
 from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention
 from regionfuse.fusion.regionfuse.xrestormer import ChannelAttention, WindowAttention, XRestormerBlock
