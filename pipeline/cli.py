@@ -190,6 +190,17 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-4,
     lambda_gradient: Annotated[float, typer.Option(help="Weight of the gradient loss.")] = 5.0,
     mu_load: Annotated[float, typer.Option(help="Weight of the load-balancing loss.")] = 5.0,
+    load_epochs: Annotated[
+        int, typer.Option(min=0, help="First epochs with the load-balancing loss; 0: never.")
+    ] = 5,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A setting of the network that differs from the preset, e.g. --network experts=6 "
+            "--network attention=plain. Repeatable.",
+        ),
+    ] = None,
     validation: Annotated[int, typer.Option(min=0, help="Pairs kept out to watch the loss.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     device: Device = "auto",
@@ -209,6 +220,7 @@ def train(
         data=tuple(data or ()),
         validation=validation,
         resume=resume,
+        network=tuple(network or ()),
         options={
             "preset": preset,
             "init_weights": init_weights,
@@ -220,6 +232,7 @@ def train(
             "learning_rate": learning_rate,
             "lambda_gradient": lambda_gradient,
             "mu_load": mu_load,
+            "load_epochs": load_epochs,
             "seed": seed,
             "device": device,
         },

@@ -15,7 +15,6 @@ from typing import Any
 
 from ...datasets.errors import CheckpointError, ConfigError
 
-
 SWITCHES: dict[str, tuple[str, ...]] = {
     "encoder": ("xrestormer", "restormer", "convolution"),
     "attention": ("mora", "plain"),
@@ -262,3 +261,20 @@ def preset(name: str) -> RegionFuseConfig:
         return PRESETS[name]
     except KeyError:
         raise ConfigError(f"unknown RegionFuse preset {name!r}; known: {', '.join(PRESETS)}") from None
+
+
+def network_config(name: str, network: Mapping[str, Any], region: int | None = None) -> RegionFuseConfig:
+    """Return the configuration of the preset ``name`` with the settings of a run.
+
+    Args:
+        name: ``tiny`` or ``base``.
+        network: settings that differ from the preset's.
+        region: the same as ``region`` in ``network``.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a value that does not fit.
+    """
+    settings = dict(network)
+    if region is not None and settings.setdefault("region", region) != region:
+        raise ConfigError(f"region is {region} but network.region is {settings['region']}; give one of them")
+    return preset(name).changed(settings)

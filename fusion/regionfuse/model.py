@@ -19,7 +19,7 @@ from .xrestormer import XRestormerBlock
 
 
 class Encoder(nn.Module):
-    """MGT encoder of one modality: an embedding convolution, then X-Restormer blocks (others in ablations)."""
+    """MGT encoder of one modality: an embedding convolution, then X-Restormer blocks (or an ablation's)."""
 
     def __init__(self, config: RegionFuseConfig) -> None:
         super().__init__()
@@ -114,8 +114,8 @@ class RegionFuse(nn.Module):
         """Record the routing of the forward calls inside the ``with`` block.
 
         Yields:
-            A list that after each call holds one :class:`Routing` a stage, of that call; with plain attention,
-            which routes nothing, it stays empty.
+            A list that after each call holds one :class:`Routing` a stage, of that call; it stays empty with
+            plain attention, which routes nothing.
         """
         routings: list[Routing] = []
         self._observers.append(routings)
@@ -151,7 +151,7 @@ def expert_shares(routings: list[Routing]) -> torch.Tensor:
 
 
 def _encoder_blocks(config: RegionFuseConfig) -> Iterator[nn.Module]:
-    """Blocks of an encoder; those of the ablations have as many steps as the X-Restormer blocks they replace."""
+    """Blocks of an encoder; an ablation's have as many steps as the X-Restormer blocks they replace."""
     for _ in range(config.encoder_blocks):
         if config.encoder == "xrestormer":
             yield _block(config, config.width)

@@ -12,7 +12,7 @@ from .router import Router, Routing
 
 
 class SampleRouter(nn.Module):
-    """Sample-level routing: the whole image is one region, so all its tokens share experts and responsibilities.
+    """Sample-level routing: the image is one region, and all its tokens share experts and responsibilities.
 
     A learnt 1x1 convolution makes one channel of the features, and adaptive average pooling makes R x R cells
     of it, whatever the size of the image: one token of the length that the router takes. (The plain mean over

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class TrainingOptions:
         mu_load: weight of the load-balancing loss.
         load_epochs: epochs with the load-balancing loss, counted from the first.
         region: side of a region in pixels, in the network and in the loss; None: the preset's.
+        network: settings of the network that differ from the preset's, e.g. ``{"experts": 6}``; for
+            RegionFuse any field of its configuration, ``region`` included.
     """
 
     method: str = "regionfuse"
@@ -65,6 +67,7 @@ class TrainingOptions:
     mu_load: float = 5.0
     load_epochs: int = 5
     region: int | None = None
+    network: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 1), ("patch", 16), ("load_epochs", 0)):
@@ -80,12 +83,19 @@ class TrainingOptions:
             raise ConfigError(
                 f"learning_rate must be above 0, found {self.learning_rate}; 1e-4 is the paper's"
             )
+        if not isinstance(self.network, Mapping):
+            raise ConfigError(f"network must be a mapping of settings, found {self.network!r}")
+        # A copy of plain lists and values: nobody else can change it, and JSON gives the same back.
+        plain = {str(k): list(v) if isinstance(v, tuple) else v for k, v in self.network.items()}
+        object.__setattr__(self, "network", plain)
         if self.amp not in AMP_MODES:
             raise ConfigError(f"amp must be one of {', '.join(AMP_MODES)}, found {self.amp!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as plain JSON-serialisable values."""
+        """Return the options as plain JSON-serialisable values; ``network`` only where it says something."""
         values = asdict(self)
+        if not self.network:
+            del values["network"]
         values["init_weights"] = None if self.init_weights is None else str(self.init_weights)
         return values
 

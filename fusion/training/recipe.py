@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ...datasets.errors import MethodError
+from ...datasets.errors import ConfigError, MethodError
 from .options import TrainingOptions
 from .schedule import warmup_cosine
 
@@ -85,10 +85,12 @@ class Recipe(ABC):
         choices: where the publication is silent: what was chosen, by topic; copied into the card.
         unused_parameters: True when a step may leave a trained parameter without gradient, which several
             processes must know in advance.
+        takes_network: whether the method reads ``options.network``.
     """
 
     choices: ClassVar[Mapping[str, str]] = {}
     unused_parameters: ClassVar[bool] = False
+    takes_network: ClassVar[bool] = False
 
     def __init__(self, options: TrainingOptions) -> None:
         self.options = options
@@ -116,6 +118,13 @@ class Recipe(ABC):
     def validate(self, network: nn.Module, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
         """Return loss terms and fused luminance of a validation image; override to run the network once."""
         return self.step(network, batch, epoch), self.fused(network, batch)
+
+    def measures(self) -> dict[str, float]:
+        """Return what else is to be logged of the steps since the last call, e.g. shares of experts.
+
+        Means over the steps of this process; the trainer asks once an epoch and averages over processes.
+        """
+        return {}
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases, the first starting at epoch 0."""
@@ -164,6 +173,7 @@ def recipe_for(options: TrainingOptions) -> Recipe:
 
     Raises:
         MethodError: no recipe has that name.
+        ConfigError: the options hold settings of a network that the method does not take.
     """
     if options.method not in RECIPES:
         near = difflib.get_close_matches(options.method, RECIPES, n=1)
@@ -173,5 +183,7 @@ def recipe_for(options: TrainingOptions) -> Recipe:
     if isinstance(entry, str):
         module, _, name = entry.partition(":")
         entry = getattr(importlib.import_module(module, __package__), name)
+    if options.network and not entry.takes_network:
+        raise ConfigError(f"method {options.method!r} has no network settings, found {dict(options.network)}")
     recipe: Recipe = entry(options)
     return recipe

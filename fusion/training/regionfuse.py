@@ -8,15 +8,15 @@ afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from ..regionfuse.choices import CHOICES
-from ..regionfuse.config import preset
+from ..regionfuse.config import network_config
 from ..regionfuse.losses import RegionFuseLoss
-from ..regionfuse.model import RegionFuse
+from ..regionfuse.model import RegionFuse, expert_shares
 from .options import TrainingOptions
 from .recipe import Batch, Recipe, full_precision
 
@@ -25,12 +25,12 @@ class RegionFuseRecipe(Recipe):
     """How RegionFuse is trained."""
 
     choices: ClassVar[Mapping[str, str]] = CHOICES
+    takes_network: ClassVar[bool] = True
 
     def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)
-        self.config = preset(options.preset)
-        if options.region is not None:
-            self.config = replace(self.config, region=options.region)
+        self.config = network_config(options.preset, options.network, options.region)
+        self._shares: list[Tensor] = []
         self.loss = RegionFuseLoss(options.lambda_gradient, options.mu_load, self.config.region)
 
     def build(self) -> nn.Module:
@@ -40,11 +40,29 @@ class RegionFuseRecipe(Recipe):
     def step(self, network: nn.Module, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Return total, intensity and gradient loss, and the load loss while it is in force."""
         load = None
-        if epoch < self.options.load_epochs:
-            fused, load = network(batch.visible, batch.infrared, with_load_loss=True)
-        else:
-            fused = self.fused(network, batch)
+        with cast(RegionFuse, network).observe_routing() as routings:
+            if epoch < self.options.load_epochs:
+                fused, load = network(batch.visible, batch.infrared, with_load_loss=True)
+            else:
+                fused = self.fused(network, batch)
+        if routings:
+            self._shares.append(expert_shares(routings))
         return self._losses(fused, batch, load)
+
+    def measures(self) -> dict[str, float]:
+        """Return the share of each expert in the choices of each stage, noise and all, in this epoch.
+
+        ``share_stage1_expert1`` and so on, both counted from 1; the shares of a stage sum to one.
+        """
+        if not self._shares:
+            return {}
+        shares = torch.stack(self._shares).mean(dim=0).tolist()
+        self._shares = []
+        return {
+            f"share_stage{stage}_expert{expert}": share
+            for stage, row in enumerate(shares, start=1)
+            for expert, share in enumerate(row, start=1)
+        }
 
     def fused(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the fused luminance."""

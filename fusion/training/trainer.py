@@ -239,12 +239,14 @@ class _Run:
                 curves.scalars("step", terms, step)
             said = f"epoch {epoch + 1}/{self.options.epochs} loss {terms['total']:.4f}"
             progress(step + 1, self.options.epochs * self.steps, said)
-        means = self.here.mean([total / self.steps for total in sums.values()])
+        measured = self.recipe.measures()
+        means = self.here.mean([*(total / self.steps for total in sums.values()), *measured.values()])
         self.epochs_done = epoch + 1
         done = self.epochs_done * self.steps
         row: Row = {"epoch": self.epochs_done, "step": done}
-        for name, mean in zip(sums, means, strict=True):
-            row[name if name in ("learning_rate", "gradient_norm") else f"train_{name}"] = mean
+        for name, mean in zip((*sums, *measured), means, strict=True):
+            as_it_is = name in ("learning_rate", "gradient_norm") or name in measured
+            row[name if as_it_is else f"train_{name}"] = mean
         if self.here.leads:
             validation = self.validation.run(self.network, epoch, done, curves)
             row |= {f"validation_{name}": value for name, value in validation.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...datasets.errors import ConfigError
 from ...datasets.formats import FORMATS, UNLABELLED
+from ..config import FAST_METRICS
 from ..machine import gpu_name
 
 SCALES = ("auto", "cpu", "gpu")
@@ -57,6 +58,8 @@ fusion:                     # training of RegionFuse on the train split (and ext
   lambda_gradient: 5.0
   mu_load: 5.0
   load_epochs: 5            # the load-balancing loss acts in these first epochs only
+  # network: {{experts: 6, top_k: 3, attention: plain}}   # settings that differ from the preset's, see
+  #                         # regionfuse/fusion/regionfuse/config.py; weights to start from must fit
   {init}           # start from the small weights inside the package (preset tiny)
   # weights: path/to/regionfuse.safetensors   # no training, use these
   # extra_pairs: [{{format: msrs, root: /data/MSRS/train}}]
@@ -67,6 +70,9 @@ detector:                   # `regionfuse detect --help`; every field of the rec
   learning_rate: {rate}
   select: last              # last epoch, or best_val; never chosen on test
   # frozen_weights: path/to/detector.pt
+
+quality:                    # fusion metrics of the test pictures and what they say about mAP; []: none
+  metrics: [{metrics}]
 """
 
 _DETECTOR = {
@@ -126,4 +132,5 @@ def template(dataset: str, root: Path, scale: str = "auto") -> str:
         fusion_rate="1.0e-4" if on_gpu else "5.0e-4",
         detector=_DETECTOR[scale],
         rate=0.01 if on_gpu else 0.005,
+        metrics=", ".join(FAST_METRICS),
     )

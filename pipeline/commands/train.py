@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 
 from ...datasets.errors import ConfigError
 from ...datasets.records import Pair, PairSet
@@ -17,7 +19,10 @@ from ..run import shown_warnings
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What the command line asked for; ``options`` are fields of the trainer's options."""
+    """What the command line asked for; ``options`` are fields of the trainer's options.
+
+    ``network`` holds ``KEY=VALUE`` settings of the network, values in YAML.
+    """
 
     method: str
     out: Path
@@ -27,6 +32,7 @@ class TrainRequest:
     validation: int
     resume: bool
     options: dict[str, Any]
+    network: tuple[str, ...] = ()
 
 
 def train(request: TrainRequest, screen: Screen) -> None:
@@ -39,10 +45,10 @@ def train(request: TrainRequest, screen: Screen) -> None:
     if not first:
         screen = Screen(-1)
     with shown_warnings(screen), explained(request.out):
+        options = TrainingOptions(method=request.method, network=settings(request.network), **request.options)
         sets = pair_sets(request)
         pairs = [pair for each in sets for pair in each]
         training, validation = keep_out(pairs, request.validation)
-        options = TrainingOptions(method=request.method, **request.options)
         with screen.task(f"train {request.method} on {len(training)} pairs") as progress:
             result = work(
                 options,
@@ -61,6 +67,25 @@ def train(request: TrainRequest, screen: Screen) -> None:
             f"use them: regionfuse fuse --method {request.method} --weights {result.weights} "
             "--infrared DIR --visible DIR --out DIR"
         )
+
+
+def settings(entries: Sequence[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` entries, values in YAML, as ``--network`` takes them.
+
+    Raises:
+        ConfigError: an entry is not of that form.
+    """
+    values: dict[str, Any] = {}
+    for entry in entries:
+        key, separator, text = entry.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--network {entry}: the value is not valid YAML") from error
+        if not (separator and key.strip() and text.strip()):
+            raise ConfigError(f"--network {entry}: expected KEY=VALUE, e.g. --network experts=6")
+        values[key.strip()] = value
+    return values
 
 
 def pair_sets(request: TrainRequest) -> list[PairSet]:

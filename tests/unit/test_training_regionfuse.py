@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from regionfuse.datasets.errors import CheckpointError, ConfigError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
 from regionfuse.fusion.regionfuse.method import RegionFuseMethod
@@ -90,3 +93,56 @@ def test_the_loss_falls(pairs: list[Pair], tmp_path: Path) -> None:
     options = replace(OPTIONS, epochs=4, steps_per_epoch=8, learning_rate=2e-3, load_epochs=0, batch_size=2)
     curve = train(options, pairs, (), tmp_path / "run").card["curves"]["train_total"]
     assert curve[-1] < 0.8 * curve[0]
+
+
+def test_settings_of_the_network_reach_network_card_and_checkpoint(pairs: list[Pair], tmp_path: Path) -> None:
+    options = replace(OPTIONS, network={"experts": 3, "top_k": 1, "attention": "mora", "gammas": (0, 0, 0.5)})
+    assert hash(options) == hash(replace(options))
+    assert TrainingOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    result = train(options, pairs[:2], (), tmp_path / "run")
+    assert result.card["config"]["experts"] == 3 and result.card["options"]["network"]["top_k"] == 1
+    assert RegionFuseMethod(result.weights).network.config.gammas == (0.0, 0.0, 0.5)
+    train(options, pairs[:2], (), tmp_path / "run")  # goes on
+    with pytest.raises(CheckpointError, match="network is"):
+        train(replace(options, network={}), pairs[:2], (), tmp_path / "run")
+
+
+def test_options_without_settings_are_those_from_before_there_were_any() -> None:
+    assert "network" not in OPTIONS.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [({"expert": 3}, "did you mean 'experts'"), ({"region": 8}, "network.region is 8"), ("plain", "mapping")],
+)
+def test_settings_that_do_not_fit_are_refused_at_once(network: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe_for(replace(OPTIONS, network=network))  # type: ignore[arg-type]
+
+
+def test_shares_of_the_experts_are_logged_every_epoch(pairs: list[Pair], tmp_path: Path) -> None:
+    options = replace(OPTIONS, network={"experts": 3, "top_k": 1}, load_epochs=0)
+    train(options, pairs, (), tmp_path / "run")
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    assert len(rows) == 2
+    for row in rows:
+        for stage in (1, 2, 3):
+            shares = [float(row[f"share_stage{stage}_expert{expert}"]) for expert in (1, 2, 3)]
+            assert sum(shares) == pytest.approx(1, abs=1e-5) and all(0 <= share <= 1 for share in shares)
+    assert "share_stage1_expert4" not in rows[0] and "share_stage4_expert1" not in rows[0]
+
+    recipe = recipe_for(options)
+    torch.manual_seed(0)
+    network = recipe.build().train()
+    batch = Batch(torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32, 32), torch.rand(1, 3, 32, 32))
+    for stage in network.stages:
+        stage.former.attention.router.clean[-1].bias.data = torch.tensor([0.0, 1e3, 0.0])
+    recipe.step(network, batch, 0)
+    measured = recipe.measures()
+    assert measured["share_stage2_expert2"] == 1 and measured["share_stage2_expert1"] == 0
+    assert recipe.measures() == {}, "an epoch starts from nothing"
+
+
+def test_plain_attention_logs_no_shares(pairs: list[Pair], tmp_path: Path) -> None:
+    train(replace(OPTIONS, network={"attention": "plain"}), pairs, (), tmp_path / "run")
+    assert "share_" not in (tmp_path / "run" / "log.csv").read_text()
