@@ -52,7 +52,8 @@ class RegionFuseRecipe(Recipe):
     def measures(self) -> dict[str, float]:
         """Return the share of each expert in the choices of each stage, noise and all, in this epoch.
 
-        ``share_stage1_expert1`` and so on, both counted from 1; the shares of a stage sum to one.
+        ``share_stage1_expert0`` and so on, experts counted from 0 as in the figure of the supplement; the
+        shares of a stage sum to one.
         """
         if not self._shares:
             return {}
@@ -61,7 +62,7 @@ class RegionFuseRecipe(Recipe):
         return {
             f"share_stage{stage}_expert{expert}": share
             for stage, row in enumerate(shares, start=1)
-            for expert, share in enumerate(row, start=1)
+            for expert, share in enumerate(row)
         }
 
     def fused(self, network: nn.Module, batch: Batch) -> Tensor:
