@@ -153,7 +153,10 @@ class Recipe(ABC):
 
 
 # Method name -> class, or "module:class" relative to this package, imported only when asked for.
-RECIPES: dict[str, str | type[Recipe]] = {"regionfuse": ".regionfuse:RegionFuseRecipe"}
+RECIPES: dict[str, str | type[Recipe]] = {
+    "regionfuse": ".regionfuse:RegionFuseRecipe",
+    "piafusion": ".piafusion:PIAFusionRecipe",
+}
 
 
 @contextmanager
