@@ -1,0 +1,159 @@
+"""A2RNet (Li et al., AAAI 2025): a U-Net with linear attention, made robust by adversarial training."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..padding import crop, pad_to_stride
+from ..regionfuse.precision import full_precision
+
+WIDTHS = (16, 32, 64, 128, 256)
+STRIDE = 16
+
+
+class Conv(nn.Module):
+    """Two 3x3 convolutions."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+            nn.Dropout(0.1),
+            nn.LeakyReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            nn.Dropout(0.1),
+            nn.LeakyReLU(inplace=True),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``B x inputs x H x W`` to ``B x outputs x H x W``."""
+        return self.layer(x)
+
+
+class LinearAttention(nn.Module):
+    """Attention of pixels to pixels at a cost linear in their number: keys and values are multiplied first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.lnqkv = nn.Linear(width, 3 * width)
+        self.ln = nn.Linear(width, width)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """``B x N x C`` to the same shape."""
+        q, k, v = self.lnqkv(tokens).chunk(3, dim=-1)
+        with full_precision(tokens.device):
+            # squares, and sums over all pixels, are beyond half precision
+            q, k = _share(q.float()), _share(k.float())
+            summary = F.normalize(k, dim=-2).transpose(-1, -2) @ v.float()  # B, C, C
+            mixed = F.normalize(q, dim=-1) @ (summary / tokens.shape[1] ** 0.5)
+        return self.ln(v + mixed.to(v.dtype))
+
+
+def _share(x: torch.Tensor) -> torch.Tensor:
+    """Squared distance of every channel from their mean, as a share of the sum: ``B x N x C``."""
+    x = (x - x.mean(dim=-1, keepdim=True)).square()
+    return x / (x.sum(dim=-1, keepdim=True) + 1e-7)
+
+
+class Step(nn.Module):
+    """Attention and a small convolutional network, with a shortcut.
+
+    Args:
+        width: channels.
+        name: what the published checkpoint calls the convolutions, ``convu`` or ``convd``.
+    """
+
+    def __init__(self, width: int, name: str) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attn = LinearAttention(width)
+        self.drop = nn.Dropout2d(0.2)
+        self.name = name
+        layers = nn.Sequential(
+            nn.Conv2d(2 * width, 2 * width, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Dropout2d(0.2),
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Dropout2d(0.2),
+            nn.Conv2d(2 * width, width, 1),
+        )
+        self.add_module(name, layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``B x C x H x W`` to the same shape."""
+        tokens = self.attn(self.norm(x.flatten(2).transpose(1, 2)))
+        attended = self.drop(tokens.transpose(1, 2).unflatten(2, x.shape[-2:]))
+        return getattr(self, self.name)(torch.cat((attended, x), dim=1)) + x
+
+
+class Alternation(nn.Module):
+    """Up and down steps in turn, the same two each time, every one seeing the sum of the two before it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convup, self.convdown = Step(width, "convu"), Step(width, "convd")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``B x C x H x W`` to the same shape."""
+        first = self.convup(x)
+        second = self.convdown(first + x)
+        third = self.convup(second + first)
+        fourth = self.convdown(third + second)
+        return self.convup(fourth + third)
+
+
+class ESSA(nn.Module):
+    """The attention block: to twice the width, alternate, and back."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv_first = nn.Conv2d(width, 2 * width, 3, padding=1)
+        self.blockup = Alternation(2 * width)
+        self.conv_last = nn.Conv2d(2 * width, width, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``B x C x H x W`` to the same shape."""
+        return self.conv_last(self.blockup(self.conv_first(x)))
+
+
+class Up(nn.Module):
+    """Twice the size by repeating pixels, half the channels; then the skipped features are joined on."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.Up = nn.Conv2d(width, width // 2, 1)
+
+    def forward(self, x: torch.Tensor, skipped: torch.Tensor) -> torch.Tensor:
+        """``B x C x H x W`` and ``B x C/2 x 2H x 2W`` to ``B x C x 2H x 2W``."""
+        return torch.cat((self.Up(F.interpolate(x, scale_factor=2, mode="nearest")), skipped), dim=1)
+
+
+class A2RNet(nn.Module):
+    """The fusion network. ``C2_ESSA`` and ``C4_ESSA`` are in the published checkpoint, but nothing calls them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (2, *WIDTHS)
+        for level in range(1, 6):
+            setattr(self, f"C{level}", Conv(widths[level - 1], widths[level]))
+        for level in range(1, 5):
+            setattr(self, f"C{level}_ESSA", ESSA(widths[level]))
+            setattr(self, f"U{level}", Up(widths[6 - level]))
+            setattr(self, f"C{level + 5}", Conv(widths[6 - level], widths[5 - level]))
+        self.pred = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
+
+    def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+        """Fuse Y and infrared, both ``B x 1 x H x W`` in [0, 1], any size, into Y in (0, 1)."""
+        height, width = visible.shape[-2:]
+        x = pad_to_stride(torch.cat((visible[:, :1], infrared), dim=1), STRIDE)
+        first = self.C1_ESSA(self.C1(x))
+        second = self.C2(F.max_pool2d(first, 2))
+        third = self.C3_ESSA(self.C3(F.max_pool2d(second, 2)))
+        fourth = self.C4(F.max_pool2d(third, 2))
+        x = self.C5(F.max_pool2d(fourth, 2))
+        for level, skipped in enumerate((fourth, third, second, first), start=1):
+            x = getattr(self, f"C{level + 5}")(getattr(self, f"U{level}")(x, skipped))
+        return crop(torch.sigmoid(self.pred(x)), height, width)
