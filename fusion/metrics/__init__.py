@@ -1,0 +1,1 @@
+"""Fusion-quality metrics: what a fused image kept of its two sources, as numbers."""
