@@ -11,7 +11,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ..datasets.errors import ConfigError
+
 Protocol = Literal["retrained", "frozen"]
+# Names of the fusion metrics; a test compares them with the registry.
+# fmt: off
+QualityMetric = Literal[
+    "EN", "SD", "SF", "AG", "MI", "SCD", "CC", "MSE", "PSNR", "VIF", "Qabf", "SSIM", "Qcb", "Qcb_zoo",
+    "MS_SSIM", "FMI", "Nabf",
+]
+# fmt: on
+# The five of RegionFuse's paper, then others that take little time.
+FAST_METRICS: tuple[QualityMetric, ...] = (
+    *("SF", "AG", "VIF", "Qabf", "Qcb"),
+    *("EN", "SD", "MI", "SCD", "CC", "SSIM", "MS_SSIM", "Nabf"),
+)
 SHIPPED = "shipped"  # Stands for the small weights inside the package.
 FROZEN_WEIGHTS = "frozen_weights"
 
@@ -81,10 +95,33 @@ class FusionConfig(Section):
     lambda_gradient: float = Field(5.0, ge=0)
     mu_load: float = Field(5.0, ge=0)
     load_epochs: int = Field(5, ge=0)
+    network: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
     extra_pairs: tuple[DatasetConfig, ...] = ()
     tile: int | None = Field(None, ge=64)
     device: str = "auto"
+
+    @model_validator(mode="after")
+    def _buildable(self) -> FusionConfig:
+        from ..fusion.regionfuse.config import network_config
+
+        try:
+            network_config(self.preset, self.network)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class QualityConfig(Section):
+    """Fusion-quality metrics of the test pictures; an empty list leaves them out."""
+
+    metrics: tuple[QualityMetric, ...] = FAST_METRICS
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        names = _split(value)
+        return list(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
 
 
 class ReportConfig(Section):
@@ -104,6 +141,7 @@ class Config(Section):
     seeds: tuple[int, ...] = (0,)
     fusion: FusionConfig = FusionConfig()
     detector: dict[str, Any] = Field(default_factory=dict)
+    quality: QualityConfig = Field(default_factory=QualityConfig)
     report: ReportConfig = ReportConfig()
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)

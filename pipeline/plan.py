@@ -9,6 +9,7 @@ from pathlib import Path
 from ..datasets.splits import Split
 from ..detection.recipe import DetectorRecipe
 from .config import Config, SourceConfig
+from .quality import quality_unit
 from .stages import (
     fuse_unit,
     is_trained_here,
@@ -32,21 +33,24 @@ class Plan:
         fused: source name -> its fused pictures.
         detectors: (source, seed) -> detector trained on that source.
         predictions: (protocol, source, seed) -> predictions on val and test.
+        quality: source name -> fusion metrics of its test pictures.
     """
 
     trained: dict[str, Unit] = field(default_factory=dict)
     fused: dict[str, Unit] = field(default_factory=dict)
     detectors: dict[tuple[str, int], Unit] = field(default_factory=dict)
     predictions: dict[tuple[str, str, int], Unit] = field(default_factory=dict)
+    quality: dict[str, Unit] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Unit]:
         yield from self.trained.values()
         yield from self.fused.values()
         yield from self.detectors.values()
         yield from self.predictions.values()
+        yield from self.quality.values()
 
     def __len__(self) -> int:
-        return len(self.trained) + len(self.fused) + len(self.detectors) + len(self.predictions)
+        return sum(1 for _ in self)
 
 
 def with_reference(config: Config) -> tuple[SourceConfig, ...]:
@@ -64,7 +68,7 @@ def make_plan(
     split: Split,
     store: Store,
 ) -> Plan:
-    """Lay out all units up to the predictions.
+    """Lay out all units up to the predictions and the fusion metrics.
 
     Args:
         config: resolved configuration.
@@ -110,4 +114,7 @@ def make_plan(
                     detector,
                     store,
                 )
+    metrics = config.quality.metrics
+    for name, fused in plan.fused.items() if metrics else ():
+        plan.quality[name] = quality_unit(name, metrics, workload, split.test, fused, store)
     return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,8 +46,7 @@ def quality_unit(
             name = f"{pair.stem}.png"
             if done > len(rows):
                 scores = score_files(pair.infrared, pair.visible, images / name, list(metrics))
-                # Eight digits: more than the definitions agree on, fewer than the order of a sum can change.
-                rows.append({"image": name, **{metric: f"{scores[metric]:.8g}" for metric in metrics}})
+                rows.append({"image": name, **{metric: _text(scores[metric]) for metric in metrics}})
                 if done % _SAVE_EVERY == 0:
                     _write(path, ("image", *metrics), rows)
             progress(done, len(pairs), name)
@@ -78,6 +78,11 @@ def write_quality_table(
         for row in _read(store.folder(unit) / RESULT)
     ]
     _write(path, ("source", "split", "image", *metrics), rows)
+
+
+def _text(value: float) -> str:
+    """Eight digits: more than any reader needs, and few enough that the order of a sum does not show."""
+    return "" if math.isnan(value) else f"{value:.8g}"
 
 
 def _read(path: Path) -> list[dict[str, str]]:

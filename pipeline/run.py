@@ -21,6 +21,8 @@ from .execute import Outcome, execute, require
 from .manifest import write_fusion_table, write_manifest
 from .plan import Plan, make_plan
 from .publish import publish
+from .quality import TABLE as QUALITY_TABLE
+from .quality import write_quality_table
 from .stages import EVALUATED, evaluate_unit
 from .store import Store, Unit, digest, explained, listening, locked
 from .workload import SPLITS, Workload, load_workload, split_unit
@@ -68,6 +70,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         tables = _evaluate(plan, divided, len(split.test), store, screen, outcome)
         _publish(plan, divided, tables, split, store, outcome)
         write_fusion_table(config, workload, split, plan, outcome, store)
+        write_quality_table(plan.quality, config.quality.metrics, outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
         write_manifest(config, detector_facts(recipe), workload, split, divided, plan, outcome, store, notes)
         report = make_report(out, screen)
@@ -125,7 +128,7 @@ def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store
                 wanted[relative] = store.folder(unit) / f"{name}.json"
     for path in sorted((store.folder(tables) / "tables").iterdir()):
         wanted[f"tables/{path.name}"] = path
-    publish(store.run, wanted, keep=("tables/fusion.csv",))
+    publish(store.run, wanted, keep=("tables/fusion.csv", QUALITY_TABLE))
 
 
 def detector_facts(recipe: DetectorRecipe) -> dict[str, Any]:

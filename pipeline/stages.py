@@ -1,5 +1,7 @@
 """The units of a run: train a fusion network, fuse, train a detector, predict, evaluate.
 
+The fusion metrics have a file of their own, ``quality.py``.
+
 Each function returns a :class:`~regionfuse.pipeline.store.Unit` whose parameters hold everything that decides
 its result. Devices, worker numbers and paths do not: the same inputs elsewhere give the same key.
 """
@@ -48,6 +50,7 @@ def training_options(fusion: FusionConfig, method: str) -> TrainingOptions:
         lambda_gradient=fusion.lambda_gradient,
         mu_load=fusion.mu_load,
         load_epochs=fusion.load_epochs,
+        network=fusion.network,
         seed=fusion.seed,
         device=fusion.device,
         init_weights=init,
@@ -71,7 +74,7 @@ def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, 
     settings = asdict(options)
     init = options.init_weights
     settings["init_weights"] = sha256_file(init) if init else None
-    for key in ("device", "workers"):
+    for key in ("device", "workers", *(() if options.network else ("network",))):
         settings.pop(key, None)
     params = {
         "options": settings,

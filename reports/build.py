@@ -21,7 +21,7 @@ from .stored import load_results
 from .typeset import Document, typeset
 
 Progress = Callable[[int, int, str], None]
-STEPS = 16  # chapters, panels, typesetting and writing
+STEPS = 17  # chapters, panels, typesetting and writing
 
 
 def build_report(run: Path, *, out: Path | None = None, progress: Progress | None = None) -> Path:

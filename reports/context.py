@@ -60,15 +60,15 @@ class Context:
 
     def fused(self, protocol: str) -> tuple[SourceScore, ...]:
         """Sources with scores that are fused images, not one modality alone."""
+        return tuple(score for score in self.finished(protocol) if not self.is_single(score.source))
+
+    def is_single(self, source: str) -> bool:
+        """Whether a source is one modality alone."""
         kinds = {
             str(item["name"]): str((item.get("card") or {}).get("kind", ""))
             for item in self.results.manifest.get("sources") or []
         }
-        return tuple(
-            score
-            for score in self.finished(protocol)
-            if score.source not in CONTROLS and kinds.get(score.source) != "control"
-        )
+        return source in CONTROLS or kinds.get(source) == "control"
 
     def closest(self, protocol: str) -> SourceScore | None:
         """Best source besides visible-only."""

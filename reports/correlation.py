@@ -51,13 +51,17 @@ def pearson(first: Sequence[float], second: Sequence[float]) -> Correlation:
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, *, ranked: bool) -> Correlation:
-    number = len(first)
+    number, unknown = len(first), float("nan")
+    if number < FEW or _constant(first) or _constant(second):
+        return Correlation(unknown, unknown, unknown, number)
     x, y = first - first.mean(), second - second.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
-    if number < FEW or not scale > _SAME * max(float(np.abs(first).max() * np.abs(second).max()), _SAME):
-        return Correlation(float("nan"), float("nan"), float("nan"), number)
     value = float(np.clip(x @ y / scale, -1.0, 1.0))
     return Correlation(value, *_interval(value, number, ranked), number)
+
+
+def _constant(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) <= _SAME * np.abs(values).max())
 
 
 def _interval(value: float, number: int, ranked: bool) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from .sections.detection import detection_section
 from .sections.errors import confusion_tables, errors_section
 from .sections.limits import limits_section
 from .sections.panels import panels_section
+from .sections.quality import quality_section
 from .typeset import Document
 from .verdict import make_verdict
 
@@ -38,6 +39,7 @@ def make_document(context: Context, say: Say) -> Document:
         ("confidence", lambda: confidence_section(context)),
         ("fixed and broken", lambda: changes_section(context)),
         ("panels", lambda: panels_section(context, say)),
+        ("fusion quality", lambda: quality_section(context)),
         ("cost", lambda: cost_section(context)),
         ("limits", lambda: limits_section(context)),
         ("appendix", lambda: appendix_section(context)),

@@ -29,6 +29,8 @@ _ESCAPES = {
     "≥": r"$\geq$",
     "Δ": r"$\Delta$",
     "µ": r"$\mu$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "…": r"\dots{}",
     "\u202f": r"\,",
     "\u200b": "",

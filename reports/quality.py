@@ -19,8 +19,6 @@ from .numbers import defined
 from .results import Results
 from .scores import HEADLINE
 
-ARROWS = {"higher": "↑", "lower": "↓"}
-
 
 @dataclass(frozen=True)
 class Quality:
@@ -61,11 +59,6 @@ class Relation:
     metric: str
     rank: Correlation
     linear: Correlation
-
-
-def arrow(metric: str) -> str:
-    """``↑`` where higher is called better, else ``↓``."""
-    return ARROWS[METRICS[metric].direction]
 
 
 def make_quality(context: Context) -> Quality | None:
@@ -155,8 +148,8 @@ def _quantile(values: np.ndarray, share: float) -> float:
 
 def _ranks(mean: pd.DataFrame) -> pd.DataFrame:
     """Mean rank and rank of rank over the paper's metrics, as the paper's supplement uses them."""
-    metrics = [name for name in PAPER if name in mean.columns]
-    if len(mean) < 2 or not metrics or bool(mean[metrics].isna().any(axis=None)):
+    metrics = [name for name in PAPER if name in mean.columns and mean[name].notna().all()]
+    if len(mean) < 2 or not metrics:
         return pd.DataFrame(columns=["mean_rank", "rank_of_rank"], dtype=float)
     return pd.DataFrame(
         {"mean_rank": mean_rank(mean, metrics), "rank_of_rank": rank_of_rank(mean, metrics)}, dtype=float

@@ -28,6 +28,7 @@ _TEXT = frozenset(
             "trained_here",
             "weights_sha256",
             "metric",
+            "image",
         ),
     }
 )
@@ -55,9 +56,10 @@ _REQUIRED = {
     "swaps": (*KEY, "true", "predicted", "count", "objects", "rate", "low", "high"),
     "fusion": ("source", "status", "seconds_per_image"),
     "intervals": ("protocol", "source", "metric", "low", "high"),
+    "quality": ("source", "split", "image"),
 }
 _PARQUET = ("objects",)
-_SILENT = ("intervals",)  # optional by design: its absence is said where the numbers stand
+_SILENT = ("intervals", "quality")  # optional by design: a run may be without them
 
 
 def load_results(run: Path) -> Results:

@@ -47,6 +47,7 @@ class Fake:
     random_seed: int = 3
     titles: tuple[tuple[str, str], ...] = ()
     pictures: bool = True
+    quality: bool = True
 
 
 def wilson(count: float, total: float) -> tuple[float, float]:
@@ -393,6 +394,22 @@ def fusion_table(fake: Fake) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+QUALITY = {"SF": 12.0, "AG": 4.0, "VIF": 0.9, "Qabf": 0.6, "Qcb": 0.5, "EN": 7.0, "MI": 3.0, "Nabf": 0.02}
+
+
+def quality_table(fake: Fake) -> pd.DataFrame:
+    """Fusion metrics of every test picture; a source that failed has no rows."""
+    random = np.random.default_rng(fake.random_seed + 1)
+    rows = []
+    for position, source in enumerate(fake.sources):
+        for image_id in range(1, fake.images + 1):
+            factor = 1 + 0.04 * position + 0.03 * random.normal(size=len(QUALITY))
+            values = dict(zip(QUALITY, np.array(list(QUALITY.values())) * factor, strict=True))
+            rows.append({"source": source, "split": "test", "image": f"{stem_of(image_id)}.png", **values})
+    frame = pd.DataFrame(rows, columns=["source", "split", "image", *QUALITY])
+    return frame[~frame["source"].isin(fake.failed)]
+
+
 def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
     counts = {name: sum(item["class"] == name for item in objects) for name in fake.classes}
     findings = [
@@ -513,6 +530,8 @@ def write_fake_run(folder: Path, fake: Fake | None = None) -> Path:
     outcomes = simulate(fake, objects, random)
     tables = {**score_tables(fake, objects, random), **count_tables(fake, outcomes)}
     tables["fusion"] = fusion_table(fake)
+    if fake.quality:
+        tables["quality"] = quality_table(fake)
     (folder / "tables").mkdir(parents=True)
     for name, table in tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)

@@ -6,13 +6,13 @@ import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ...fusion.metrics.registry import METRICS
 from ..context import METRIC_TITLES, Context
 from ..numbers import defined, shorten, signed
-from ..palette import MUTED, RULE
-from ..quality import Quality, Relation, arrow, paired_sources
+from ..palette import INK, MUTED, RULE
+from ..quality import Quality, Relation, paired_sources
 from ..scores import HEADLINE
 from .style import bare, drawing, new_figure, place, to_svg
 
@@ -35,7 +35,7 @@ def draw_quality(context: Context, quality: Quality) -> str:
             axes = place(figure, LABELS + index * (width + gap), 6.5, width, height)
             for y, source in enumerate(sources):
                 _draw_mean(axes, quality, metric, source, y, context)
-            axes.set_title(f"{metric} {arrow(metric)}")
+            axes.set_title(f"{metric} {METRICS[metric].arrow}")
             axes.set_ylim(len(sources) - 0.5, -0.5)
             names = [shorten(context.results.titles[name], 18) for name in sources]
             axes.set_yticks(range(len(sources)), names if index == 0 else [""] * len(sources))
@@ -67,18 +67,19 @@ def draw_relations(context: Context, quality: Quality, protocol: str, relations:
     lines = math.ceil(len(sources) / LEGEND_COLUMNS)
     left, gap = 14.0, 5.0
     with drawing():
-        figure = new_figure(WIDTH, SCATTER + 19 + LEGEND_ROW * lines)
+        figure = new_figure(WIDTH, SCATTER + 20.5 + LEGEND_ROW * lines)
         width = (WIDTH - left - 3 - gap * (len(shown) - 1)) / len(shown)
         for index, relation in enumerate(shown):
-            axes = place(figure, left + index * (width + gap), 12.5, width, SCATTER)
+            axes = place(figure, left + index * (width + gap), 14, width, SCATTER)
             for source in sources:
                 x = float(quality.mean.loc[source, relation.metric])
                 color = context.colors[source]
                 axes.plot(x, scores[source], "o", color=color, markersize=5.5, mec="white", mew=0.5)
-            axes.set_title(f"{relation.metric} {arrow(relation.metric)}", pad=17)
-            found = f"rank corr. {_signed(relation.rank.value)}"
-            axes.text(0, 1.17, found, transform=axes.transAxes, fontsize=7)
-            axes.text(0, 1.05, _bounds(relation), transform=axes.transAxes, fontsize=7, color=MUTED)
+            axes.set_title(f"{relation.metric} {METRICS[relation.metric].arrow}", pad=24)
+            words = ((f"rank corr. {_signed(relation.rank.value)}", 14, INK), (_bounds(relation), 4, MUTED))
+            for text, height, color in words:
+                axes.annotate(text, (0, 1), (0, height), xycoords="axes fraction",
+                              textcoords="offset points", fontsize=7.5, color=color)  # fmt: skip
             axes.margins(0.14)
             _few_ticks(axes)
             axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -87,27 +88,22 @@ def draw_relations(context: Context, quality: Quality, protocol: str, relations:
             bare(axes, "bottom left")
             if index == 0:
                 axes.set_ylabel(f"{METRIC_TITLES[HEADLINE]}, AP points")
-        _legend(figure, context, sources)
+        _legend(figure, context, sources, left, lines)
         return to_svg(figure)
 
 
-def _legend(figure: Figure, context: Context, sources: list[str]) -> None:
-    handles = [
-        Line2D([], [], linestyle="", marker="o", color=context.colors[name], markersize=5.5)
-        for name in sources
-    ]
-    names = [shorten(context.results.titles[name], 20) for name in sources]
-    figure.legend(
-        handles,
-        names,
-        loc="lower center",
-        ncols=min(LEGEND_COLUMNS, len(names)),
-        frameon=False,
-        fontsize=8,
-        handletextpad=0.2,
-        columnspacing=1.6,
-        borderaxespad=0,
-    )
+def _legend(figure: Figure, context: Context, sources: list[str], left: float, lines: int) -> None:
+    """Names of the dots in even columns below the plots."""
+    width = (WIDTH - left) / LEGEND_COLUMNS
+    axes = place(figure, left, SCATTER + 20.5, WIDTH - left, LEGEND_ROW * lines)
+    axes.set_xlim(0, WIDTH - left)
+    axes.set_ylim(lines - 0.5, -0.5)
+    axes.axis("off")
+    for index, name in enumerate(sources):
+        line, column = divmod(index, LEGEND_COLUMNS)
+        axes.plot(column * width + 1.5, line, "o", color=context.colors[name], markersize=5.5)
+        title = shorten(context.results.titles[name], 17)
+        axes.text(column * width + 3.5, line, title, va="center", fontsize=8)
 
 
 def _signed(value: float) -> str:

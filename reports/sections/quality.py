@@ -8,7 +8,7 @@ from ..context import METRIC_TITLES, Context, protocol_title
 from ..correlation import Correlation
 from ..figures.quality import draw_quality, draw_relations
 from ..numbers import decimal, defined, join, plural, signed
-from ..quality import Quality, Relation, arrow, make_quality, relations
+from ..quality import Quality, Relation, make_quality, relations
 from ..scores import FEW_BLOCKS, HEADLINE
 from .cells import best_text, is_best, source_cell
 
@@ -49,7 +49,7 @@ def _paper_table(context: Context, quality: Quality) -> Table:
     columns = [Column("Source", "left")]
     intervals = bool(quality.low.notna().any(axis=None))
     for metric in quality.paper:
-        group = f"{metric} {arrow(metric)}"
+        group = f"{metric} {METRICS[metric].arrow}"
         columns.append(Column("mean", group=group if intervals else "") if intervals else Column(group))
         if intervals:
             columns.append(Column("±", group=group))
@@ -83,7 +83,7 @@ def _paper_table(context: Context, quality: Quality) -> Table:
 
 def _other_table(context: Context, quality: Quality) -> Table:
     metrics = [name for name in quality.metrics if name not in quality.paper]
-    columns = (Column("Source", "left"), *(Column(f"{name} {arrow(name)}") for name in metrics))
+    columns = (Column("Source", "left"), *(Column(f"{name} {METRICS[name].arrow}") for name in metrics))
     rows = tuple(
         (source_cell(context, source), *(_mean_cell(context, quality, source, name) for name in metrics))
         for source in quality.mean.index
@@ -178,11 +178,11 @@ def answer(found: tuple[Relation, ...], number: int) -> str:
         text += "zero lies inside, so no relation is established."
     known = [item for item in found if defined(item.rank.value)]
     sure = [item.metric for item in known if item.rank.sure]
-    text += f" Of {plural(len(known), 'metric')}, "
+    which = f"excludes zero for {join(sure)}" if sure else "includes zero for each"
     text += (
-        f"the interval excludes zero for {join(sure)}" if sure else "none has an interval that excludes zero"
+        f" Of {plural(len(known), 'metric')}, the interval of the rank correlation {which}; one in twenty "
     )
-    text += "; one in twenty would by chance alone, and metrics that resemble each other do so together."
+    text += "twenty would exclude it by chance alone, and metrics that resemble each other do so together."
     return text
 
 
@@ -196,7 +196,10 @@ def _relation_table(context: Context, protocol: str, number: int, found: tuple[R
     )
     rows = []
     for item in found:
-        cells = [Cell(f"{item.metric} {arrow(item.metric)}"), Cell(METRICS[item.metric].title, muted=True)]
+        cells = [
+            Cell(f"{item.metric} {METRICS[item.metric].arrow}"),
+            Cell(METRICS[item.metric].title, muted=True),
+        ]
         for one in (item.rank, item.linear):
             cells += [Cell(signed(one.value, 2) if defined(one.value) else "–"), Cell(_interval(one))]
         rows.append(tuple(cells))
