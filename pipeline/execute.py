@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..datasets.errors import RegionFuseError, StorageError
@@ -30,8 +30,14 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def execute(units: Sequence[Unit], store: Store, screen: Screen, outcome: Outcome) -> None:
-    """Run ``units`` in order (needs first) and add to ``outcome``.
+def execute(
+    units: Sequence[Unit],
+    store: Store,
+    screen: Screen,
+    outcome: Outcome,
+    left: Callable[[int], str] | None = None,
+) -> None:
+    """Run ``units`` in order (needs first) and add to ``outcome``; ``left(n)`` is said after a unit's name.
 
     A unit that fails costs only what builds on it. Running out of disk, an interrupt and a lost lock stop
     everything: they would hit every unit alike.
@@ -54,7 +60,8 @@ def execute(units: Sequence[Unit], store: Store, screen: Screen, outcome: Outcom
             screen.say(f"[{number:>{width}}/{len(units)}] {unit.stage} {unit.name}: already done", level=1)
             continue
         try:
-            with screen.task(f"[{number:>{width}}/{len(units)}] {unit.stage} {unit.name}") as progress:
+            said = left(number - 1) if left is not None else ""
+            with screen.task(f"[{number:>{width}}/{len(units)}] {unit.stage} {unit.name}{said}") as progress:
                 store.execute(unit, progress)
         except StorageError:
             raise

@@ -1,0 +1,1 @@
+"""The experiments of the RegionFuse paper as commands: ``regionfuse reproduce NAME``."""
