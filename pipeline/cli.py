@@ -17,6 +17,7 @@ from .. import __version__
 from ..datasets.errors import RegionFuseError
 from ..datasets.formats import FORMATS
 from .cli_bench import bench_app
+from .cli_reproduce import reproduce
 from .memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app = typer.Typer(
 methods_app = typer.Typer(help="List fusion methods with their cards, or test one against the contract.")
 app.add_typer(methods_app, name="methods")
 app.add_typer(bench_app, name="bench")
+app.command(rich_help_panel="Everything at once")(reproduce)
 
 _INTERRUPTED = 130  # What typer makes of Ctrl-C.
 
