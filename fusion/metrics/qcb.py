@@ -28,34 +28,37 @@ def chen_blum(images: Triple) -> torch.Tensor:
     Returns:
         float64 ``B``.
     """
-    return _preserved_contrast(images, frequency_scale=2.0, rounded=True)
+    return _preserved_contrast(images, frequency_scale=2.0, rounded=True, epsilon=0.0)
 
 
 def chen_blum_zoo(images: Triple) -> torch.Tensor:
-    """Qcb_zoo: :func:`chen_blum` with two differences found in a recent collection of metrics.
+    """Qcb_zoo: :func:`chen_blum` with three differences found in a recent collection of metrics.
 
-    Frequencies are in cycles per sample, i.e. half as large, and the stretched images are not rounded. Values
-    are up to 0.02 higher: never compare the two variants with each other. Range 0..1, higher is better.
+    Frequencies are in cycles per sample, i.e. half as large; the stretched images are not rounded; 1e-10 is
+    added to every denominator, so that two areas without contrast count 0, not 1. Values are up to 0.02 higher:
+    never compare the two variants with each other. Range 0..1, higher is better.
 
     Returns:
         float64 ``B``.
     """
-    return _preserved_contrast(images, frequency_scale=1.0, rounded=False)
+    return _preserved_contrast(images, frequency_scale=1.0, rounded=False, epsilon=1e-10)
 
 
-def _preserved_contrast(images: Triple, *, frequency_scale: float, rounded: bool) -> torch.Tensor:
+def _preserved_contrast(
+    images: Triple, *, frequency_scale: float, rounded: bool, epsilon: float
+) -> torch.Tensor:
     stretched = _stretched(images.double)
     if rounded:
-        stretched = (stretched + 0.5).floor_()
-    fused, *sources = _masked_contrast(_as_seen(stretched, frequency_scale))
-    first, second = (source.square() for source in sources)
-    share = torch.where(first + second > 0, first / (first + second), 0.5)
-    kept = [
-        torch.where(larger > 0, torch.minimum(source, fused) / larger, 1.0)
-        for source in sources
-        for larger in (torch.maximum(source, fused),)
-    ]
-    return torch.lerp(kept[1], kept[0], share).mean(dim=(1, 2))
+        stretched = stretched.round_()
+    fused, *sources = _masked_contrast(_as_seen(stretched, frequency_scale), epsilon)
+    powers = [source.square() for source in sources]
+    total = powers[0] + powers[1] + epsilon
+    quality = torch.zeros_like(total)
+    for source, power in zip(sources, powers, strict=True):
+        larger = torch.maximum(source, fused) + epsilon
+        kept = torch.where(larger > 0, torch.minimum(source, fused) / larger, 1.0)
+        quality += torch.where(total > 0, power / total, 0.5).mul_(kept)
+    return quality.mean(dim=(1, 2))
 
 
 def _stretched(image: torch.Tensor) -> torch.Tensor:
@@ -75,8 +78,9 @@ def _as_seen(image: torch.Tensor, frequency_scale: float) -> torch.Tensor:
     return torch.fft.irfft2(torch.fft.rfft2(image) * sensitivity, s=(height, width))
 
 
-def _masked_contrast(image: torch.Tensor) -> torch.Tensor:
-    narrow, wide = (filter_same(image, _scaled_gaussian(deviation)) for deviation in (_NARROW, _WIDE))
+def _masked_contrast(image: torch.Tensor, epsilon: float) -> torch.Tensor:
+    narrow = filter_same(image, _scaled_gaussian(_NARROW))
+    wide = filter_same(image, _scaled_gaussian(_WIDE)).add_(epsilon)
     contrast = torch.where(wide != 0, narrow.div_(wide).sub_(1), 0.0)
     power = contrast.square()
     return contrast.abs_().mul_(power).div_(power.add_(_MASKING))
