@@ -252,13 +252,20 @@ def fuse(
     tile: Annotated[int | None, typer.Option(min=64, help="Force overlapping tiles of this side.")] = None,
     device: Device = "auto",
     overwrite: Annotated[bool, typer.Option(help="Fuse again what is there already.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Draw which expert took which region (RegionFuse only).")
+    ] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Fuse two folders of images; no configuration needed. Size in = size out."""
+    """Fuse two folders of images; no configuration needed. Size in = size out.
+
+    With --explain OUT/explain shows which of RegionFuse's experts took which region: pictures and a table.
+    """
     from .commands.fuse import fuse as work
 
-    work(infrared, visible, out, method, weights, tile, device, overwrite, _screen(verbose, quiet))
+    screen = _screen(verbose, quiet)
+    work(infrared, visible, out, method, weights, tile, device, overwrite, screen, explain=explain)
 
 
 @app.command(rich_help_panel="Single stages")
