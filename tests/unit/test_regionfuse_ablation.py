@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,10 @@ from regionfuse.fusion.regionfuse.encoder_blocks import ConvolutionBlock, Restor
 from regionfuse.fusion.regionfuse.model import RegionFuse, expert_shares
 from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention
 from regionfuse.fusion.regionfuse.xrestormer import ChannelAttention, WindowAttention, XRestormerBlock
+from regionfuse.pipeline.commands.train import settings
+from regionfuse.pipeline.config import dump_config
+from regionfuse.pipeline.config_file import build_config
+from regionfuse.pipeline.stages import training_options
 
 SMALL = replace(
     TINY, width=8, heads=2, region=16, reach=32, router_hidden=4, decoder_width=8, decoder_blocks=1
@@ -223,3 +228,21 @@ def test_only_evaluation_clips() -> None:
     with torch.inference_mode():
         clipped = network.eval()(visible, infrared)
     assert clipped.min() >= 0 and clipped.max() <= 1
+
+
+def test_settings_in_the_configuration_of_a_run(tmp_path: Path) -> None:
+    tree = {"dataset": {"root": str(tmp_path)}, "fusion": {"network": {"experts": 6, "attention": "plain"}}}
+    config = build_config(tree, ["fusion.network.top_k=3"], base=tmp_path)
+    options = training_options(config.fusion, "regionfuse")
+    assert dict(options.network) == {"experts": 6, "attention": "plain", "top_k": 3}
+    assert build_config(dump_config(config), base=tmp_path) == config
+    with pytest.raises(ConfigError, match="unknown RegionFuse setting 'expert'; did you mean 'experts'"):
+        build_config(tree, ["fusion.network.expert=3"], base=tmp_path)
+
+
+def test_settings_on_the_command_line() -> None:
+    read = settings(["experts=6", "attention=plain", "gammas=[0, 0.1, 0.2]"])
+    assert read == {"experts": 6, "attention": "plain", "gammas": [0, 0.1, 0.2]}
+    for wrong in ("experts", "=3", "experts=", "gammas=[1"):
+        with pytest.raises(ConfigError, match="--network"):
+            settings([wrong])
