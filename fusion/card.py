@@ -23,9 +23,11 @@ class MethodCard:
             Cb and Cr of the visible image; ``rgb``: the method gets and returns RGB.
         stride: height and width are reflect-padded to multiples of this before the call, cropped after.
         citation: one line, as in a list of references; empty when there is nothing to cite.
+        bibtex: the citation as a BibTeX entry; empty when there is none.
         year: year of publication, or None.
         code_license: SPDX name of the licence of the code.
         weights_license: SPDX name of the licence of the weights; empty without weights.
+        weights_from: where the authors publish the weights: title of the page and name of the file.
         trained_on: names of the data sets that the weights were trained on; empty without weights.
         weights_sha256: SHA-256 of the weights file, hexadecimal; empty without weights.
         notes: anything a reader of a table must know, one sentence.
@@ -37,9 +39,11 @@ class MethodCard:
     color: ColorPolicy = "luminance"
     stride: int = 1
     citation: str = ""
+    bibtex: str = ""
     year: int | None = None
     code_license: str = "AGPL-3.0-or-later"
     weights_license: str = ""
+    weights_from: str = ""
     trained_on: tuple[str, ...] = ()
     weights_sha256: str = ""
     notes: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 
@@ -22,11 +23,13 @@ class FusionMethod(ABC):
         network: the network, or None.
         max_pixels: larger images (height times width, after padding) are fused in overlapping tiles of about
             this many pixels; None: never, unless the caller asks for tiles or memory runs out.
+        on_step: a method that takes long for an image calls it, when it is set, with a message now and then.
     """
 
     card: MethodCard
     network: torch.nn.Module | None = None
     max_pixels: int | None = None
+    on_step: Callable[[str], None] | None = None
 
     @abstractmethod
     def fuse(self, infrared: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from .contract import FusionMethod
@@ -118,16 +119,44 @@ EXTRAS = _PACKETS | {
 """What FlopCounterMode leaves out and fvcore counts."""
 
 
-def multiply_accumulates(call: Callable[[], object]) -> int:
+def multiply_accumulates(call: Callable[[], object], uncounted: Iterable[str] = ()) -> int:
     """Run ``call`` and count its multiply-accumulates.
 
     Args:
         call: runs the network once; on the ``meta`` device it costs neither time nor memory.
+        uncounted: operations to leave out, e.g. ``native_layer_norm``.
     """
-    counter = FlopCounterMode(display=False, custom_mapping=EXTRAS)
-    with torch.no_grad(), counter:
+    counter = FlopCounterMode(display=False, custom_mapping=EXTRAS | _nothing(uncounted))
+    with torch.no_grad(), _GlobalPooling() as pooling, counter:
         call()
-    return int(counter.get_total_flops()) // 2
+    return int(counter.get_total_flops()) // 2 + pooling.elements
+
+
+class _GlobalPooling(TorchFunctionMode):
+    """Counts the elements that are pooled to one pixel: torch turns that into a mean before counters see it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call ``func``, and count when it pools to one pixel."""
+        result = func(*args, **(kwargs or {}))
+        if func in _POOLING and result.shape[-2:].numel() == 1:
+            self.elements += args[0].numel()
+        return result
+
+
+_POOLING = (torch.nn.functional.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d)
+
+
+def _nothing(operations: Iterable[str]) -> dict[Any, Callable[..., int]]:
+    """Rules that count nothing for these operations, in all their overloads."""
+    packets = [getattr(aten, name) for name in operations]
+    keys = [*packets, *(getattr(packet, name) for packet in packets for name in packet.overloads())]
+    return dict.fromkeys(keys, lambda *_, **__: 0)
 
 
 def method_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Cost:
@@ -136,7 +165,8 @@ def method_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Co
     The network runs on the ``meta`` device where its operations allow, else on real tensors on its own
     device. Networks with a dense reference of a sparse operation (a context manager ``attention_form``, as
     RegionFuse has) are counted in the dense form, the one the published figures refer to; see
-    :func:`own_form_cost`.
+    :func:`own_form_cost`. Where published figures leave operations out, the network's attribute ``uncounted``
+    names them; a network that does the same over and over says in ``repeats`` how often.
 
     Args:
         method: the method.
@@ -147,14 +177,16 @@ def method_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Co
     height, width = height + -height % stride, width + -width % stride
     network = method.network
     parameters = 0 if network is None else count_parameters(network)
+    left_out: tuple[str, ...] = getattr(network, "uncounted", ())
     with _dense(network):
         try:
-            counted = multiply_accumulates(lambda: _fuse(_on_meta(method), height, width, "meta"))
+            counted = multiply_accumulates(lambda: _fuse(_on_meta(method), height, width, "meta"), left_out)
+            counted *= getattr(network, "repeats", 1)
         except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
             # a method that reads values (a branch, a numpy step, data-dependent shapes) cannot run without
             # data; an error of its own comes again below
             log.debug("%s does not run on the meta device: %s", method.card.name, error)
-            counted = multiply_accumulates(lambda: _fuse(method, height, width, _device(network)))
+            counted = multiply_accumulates(lambda: _fuse(method, height, width, _device(network)), left_out)
     return Cost(parameters, counted)
 
 
@@ -178,8 +210,18 @@ def _on_meta(method: FusionMethod) -> FusionMethod:
     if method.network is None:
         return method
     twin = copy.copy(method)
-    twin.network = copy.deepcopy(method.network).to("meta")
+    tensors = (*method.network.parameters(), *method.network.buffers())
+    # copied as shapes at once: a large network would not fit twice
+    memo = {id(tensor): _shape_of(tensor) for tensor in tensors}
+    twin.network = copy.deepcopy(method.network, memo).to("meta")
     return twin
+
+
+def _shape_of(tensor: torch.Tensor) -> torch.Tensor:
+    empty = tensor.detach().to("meta")
+    return (
+        torch.nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, torch.nn.Parameter) else empty
+    )
 
 
 def _device(network: torch.nn.Module | None) -> torch.device:

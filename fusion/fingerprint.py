@@ -11,7 +11,7 @@ from ..datasets.errors import MethodError
 from ..datasets.storage import sha256_file
 from .doors.entry_point import content_hash, installed
 from .doors.specs import IMAGE_SUFFIXES, is_file_spec, source_files, split_command, split_file_spec
-from .names import BUILTINS, COMMAND, FOLDER, unknown
+from .names import BUILTINS, COMMAND, FOLDER, split_mode, unknown
 
 
 def fingerprint(spec: str, weights: Path | None = None, options: Mapping[str, Any] | None = None) -> str:
@@ -53,8 +53,9 @@ def _parts(spec: str) -> list[str]:
     if is_file_spec(spec):
         path, name = split_file_spec(spec)
         return ["file", name or "", *(sha256_file(file) for file in source_files(path))]
-    if spec in BUILTINS:
-        return ["builtin", spec, str(BUILTINS[spec].version)]
+    name, mode = split_mode(spec)
+    if name in BUILTINS:
+        return ["builtin", name, str(BUILTINS[name].version), *([mode] if mode not in ("", "fair") else [])]
     plugins = installed()
     if spec in plugins:
         return ["entry point", content_hash(plugins[spec])]

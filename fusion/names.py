@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from .doors.entry_point import installed
 
 FOLDER, COMMAND = "folder:", "command:"
+MODES = ("fair", "published")
+"""How a baseline is used: as all others are, or as its authors use it; written ``NAME:published``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Builtin:
         cls: class in it.
         version: raised when the method's output changes, so that cached images are made anew.
         trainable: True when the method needs weights that ``regionfuse train`` can make.
+        needs_weights: True when the method needs weights that its authors publish.
+        modes: True when ``NAME:published`` uses the method as its authors do.
         shipped: weights inside the package that are used when none are given, relative to this folder.
         title: name in tables while the method cannot be made.
     """
@@ -28,8 +32,15 @@ class Builtin:
     cls: str
     version: int = 1
     trainable: bool = False
+    needs_weights: bool = False
+    modes: bool = False
     shipped: str = ""
     title: str = ""
+
+
+def _baseline(name: str, *, trainable: bool = False) -> Builtin:
+    module, cls = ".baselines.method", f"{name}Method"
+    return Builtin(module, cls, trainable=trainable, needs_weights=True, modes=True)
 
 
 BUILTINS: Mapping[str, Builtin] = {
@@ -46,12 +57,26 @@ BUILTINS: Mapping[str, Builtin] = {
         shipped="regionfuse/weights/regionfuse-tiny.safetensors",
         title="RegionFuse",
     ),
+    "piafusion": _baseline("PIAFusion", trainable=True),
+    "piafusion-xrestormer": _baseline("PIAFusionXRestormer", trainable=True),
+    "cddfuse": _baseline("CDDFuse"),
+    "ddfm": _baseline("DDFM"),
+    "ship": _baseline("SHIP"),
+    "dcevo": _baseline("DCEvo"),
+    "sage": _baseline("SAGE"),
+    "a2rnet": _baseline("A2RNet"),
 }
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all built-in and installed methods; imports none of them."""
     return (*BUILTINS, *(name for name in installed() if name not in BUILTINS))
+
+
+def split_mode(spec: str) -> tuple[str, str]:
+    """Split ``NAME:MODE`` of a built-in method that has modes; the mode is empty where none is written."""
+    name, colon, mode = spec.partition(":")
+    return (name, mode) if colon and name in BUILTINS and BUILTINS[name].modes else (spec, "")
 
 
 def unknown(spec: str) -> str:

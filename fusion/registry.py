@@ -2,7 +2,8 @@
 
 A *spec* is what a user writes for a source:
 
-- a built-in name such as ``laplacian``, see :func:`names`;
+- a built-in name such as ``laplacian``, see :func:`names`; ``NAME:published`` uses one of the published
+  baselines with its authors' own steps around the network;
 - the name of an entry point in the group ``regionfuse.methods``;
 - ``path/to/file.py:ClassName`` (the class may be left out when the file holds one);
 - ``folder:PATH``, images that are already fused, by stem;
@@ -26,7 +27,7 @@ from .card import MethodCard
 from .doors.entry_point import installed
 from .doors.specs import is_file_spec, split_command
 from .fingerprint import fingerprint
-from .names import BUILTINS, COMMAND, FOLDER, names, unknown
+from .names import BUILTINS, COMMAND, FOLDER, names, split_mode, unknown
 
 if TYPE_CHECKING:
     from .contract import FusionMethod
@@ -88,7 +89,10 @@ def create(
         return CommandMethod(
             command, _external_card(Path(script).stem, "Made by a foreign program.", options)
         )
-    return build.build(load_class(spec), spec, weights, options)
+    name, mode = split_mode(spec)
+    return build.build(
+        load_class(name), name, weights, {**(options or {}), "mode": mode} if mode else options
+    )
 
 
 def load_class(spec: str) -> type[FusionMethod]:
@@ -100,6 +104,7 @@ def load_class(spec: str) -> type[FusionMethod]:
     from .doors.entry_point import load_class as load_installed
     from .doors.python_file import load_class as load_file
 
+    spec, _ = split_mode(spec)
     if is_file_spec(spec):
         return load_file(spec)
     if spec in BUILTINS:
@@ -138,16 +143,17 @@ def describe(
     from .doors.finished import FinishedImages
     from .efficiency import method_cost
 
+    bare, _ = split_mode(spec)
     try:
         method, ready = create(spec, weights=weights, options=options), True
     except MethodError:
-        if weights is not None or options or not _learned(spec):
+        if weights is not None or options or not _learned(bare):
             raise
-        made, ready = load_class(spec).untrained(), False
+        made, ready = load_class(bare).untrained(), False
         if made is None:
-            return _record(_placeholder(spec), "trainable")
+            return _record(_placeholder(bare), _waiting(bare))
         method = made
-    record = _record(method.card, _status(spec, method, weights) if ready else "trainable")
+    record = _record(method.card, _status(bare, method, weights) if ready else _waiting(bare))
     if not isinstance(method, FinishedImages):
         cost = method_cost(method, 480, 640)
         record |= {"parameters": cost.parameters, "multiply_accumulates": cost.multiply_accumulates}
@@ -160,7 +166,12 @@ def _record(card: MethodCard, status: str) -> dict[str, Any]:
 
 def _learned(spec: str) -> bool:
     """Tell whether ``spec`` is a built-in method that needs weights."""
-    return spec in BUILTINS and BUILTINS[spec].trainable
+    return spec in BUILTINS and (BUILTINS[spec].trainable or BUILTINS[spec].needs_weights)
+
+
+def _waiting(name: str) -> str:
+    """Return the status of a built-in method that has no weights yet."""
+    return "trainable" if BUILTINS[name].trainable else "needs weights"
 
 
 def _placeholder(name: str) -> MethodCard:
@@ -203,8 +214,7 @@ def _card(name: str) -> MethodCard:
 def _status(spec: str, method: FusionMethod, weights: Path | None) -> str:
     if weights is not None or method.network is None or method.card.weights_sha256:
         return "ready"
-    builtin = BUILTINS.get(spec)
-    return "trainable" if builtin is not None and builtin.trainable else "needs weights"
+    return _waiting(spec) if spec in BUILTINS else "needs weights"
 
 
 def _refuse_weights(spec: str, weights: Path | None) -> None:

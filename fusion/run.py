@@ -97,7 +97,12 @@ def fuse_pairs(
 
     if isinstance(method, FinishedImages):
         return _take_finished(method, todo, out, progress, save)
-    return _fuse(method, todo, TimedCalls(method, resolve_device(device), tile), batch_size, save)
+    if progress is not None:
+        method.on_step = lambda message: progress(done, total, message)
+    try:
+        return _fuse(method, todo, TimedCalls(method, resolve_device(device), tile), batch_size, save)
+    finally:
+        method.on_step = None
 
 
 def _is_done(pair: Pair, out: Path) -> bool:

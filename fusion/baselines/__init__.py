@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def official(name: str, checkpoint: Path | str | Mapping[str, Any]) -> nn.Module:
+def official(name: str, checkpoint: Path | str | Mapping[str, Any], **options: Any) -> nn.Module:
     """Return a baseline's network with its published weights, in eval mode.
 
     Its ``forward(visible, infrared)`` takes the luminance and the infrared image, ``B x 1 x H x W`` in
@@ -20,6 +20,7 @@ def official(name: str, checkpoint: Path | str | Mapping[str, Any]) -> nn.Module
         name: ``piafusion``, ``cddfuse``, ``ddfm``, ``ship``, ``dcevo``, ``sage`` or ``a2rnet``; also
             ``piafusion-xrestormer``, and ``piafusion-illumination``, which takes RGB alone.
         checkpoint: file, or its content, in the layout that the authors publish.
+        options: DDFM's: ``config`` (a ``UNetConfig`` for a U-Net of another size), ``steps`` and ``swapped``.
 
     Raises:
         CheckpointError: a tensor is missing, surplus or of another shape; it is named.
@@ -27,4 +28,4 @@ def official(name: str, checkpoint: Path | str | Mapping[str, Any]) -> nn.Module
     """
     from .catalogue import load  # imports torch
 
-    return load(name, checkpoint)
+    return load(name, checkpoint, **options)

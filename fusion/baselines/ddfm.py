@@ -132,12 +132,15 @@ class DDFM(nn.Module):
             script does; False: as the paper says.
     """
 
-    def __init__(
-        self, config: UNetConfig | None = None, *, steps: int = 100, swapped: bool = True
-    ) -> None:
+    def __init__(self, config: UNetConfig | None = None, *, steps: int = 100, swapped: bool = True) -> None:
         super().__init__()
         self.unet = UNet(config)
         self.steps, self.swapped = steps, swapped
+
+    @property
+    def repeats(self) -> int:
+        """How often the work of one call on the ``meta`` device, which stops after a step, is done."""
+        return self.steps
 
     def sample(
         self,
@@ -159,7 +162,10 @@ class DDFM(nn.Module):
             RGB ``B x 3 x H x W``, about -1.6 to 1.1.
         """
         state, x = Splitting.start(first), noise
-        for done, step in enumerate(schedule(self.steps), start=1):
+        steps = schedule(self.steps)
+        if x.is_meta:
+            steps = steps[:1]
+        for done, step in enumerate(steps, start=1):
             timesteps = torch.full((len(x),), step.timestep, device=x.device)
             clean = step.clean(x, self.unet(x, timesteps)[:, :3].float()).clamp(-1, 1)
             planes = to_limited_range(clean)

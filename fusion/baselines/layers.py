@@ -20,7 +20,7 @@ class ReflectConv(nn.Module):
 
 
 class PixelNorm(nn.Module):
-    """LayerNorm over the channels of every pixel, in a sub-module ``body`` as Restormer's checkpoints have it.
+    """LayerNorm over the channels of every pixel, in a sub-module ``body`` as Restormer has it.
 
     Args:
         width: channels.
