@@ -46,9 +46,9 @@ def make_panel(context: Context, protocol: str, choice: Choice) -> Panel:
             continue
         row = rows.iloc[0]
         others = frame[(frame["source"] == score.source) & (frame["stem"] == stem)]
-        marks = (*_other_marks(others, window, choice.object_id), *_focus_marks(row, window))
+        marks = (*other_marks(others, window, choice.object_id), *focus_marks(row, window))
         picture = read_picture(context.results.image_path(score.source, stem))
-        words = _words(row) if picture is not None else f"{_words(row)}; no picture stored"
+        words = outcome_words(row) if picture is not None else f"{outcome_words(row)}; no picture stored"
         outcome = str(row["outcome"])
         crops.append(
             Crop(
@@ -71,7 +71,8 @@ def make_panel(context: Context, protocol: str, choice: Choice) -> Panel:
     )
 
 
-def _words(row: pd.Series) -> str:
+def outcome_words(row: pd.Series) -> str:
+    """What the detector says of an object: outcome, class and confidence."""
     outcome = str(row["outcome"])
     name = OUTCOME_WORDS.get(outcome, outcome)
     if outcome == "missed":
@@ -79,7 +80,8 @@ def _words(row: pd.Series) -> str:
     return f"{name}: {row['predicted']} {decimal(row['confidence'])}"
 
 
-def _focus_marks(row: pd.Series, window: Window) -> list[Mark]:
+def focus_marks(row: pd.Series, window: Window) -> list[Mark]:
+    """The label of an object in white dashes, and the detection that was taken for it."""
     truth = Mark(*window.relative(_box(row, "")), color=TRUTH, dashed=True)
     found = _box(row, "p")
     if str(row["outcome"]) == "missed" or any(math.isnan(edge) for edge in found):
@@ -89,7 +91,7 @@ def _focus_marks(row: pd.Series, window: Window) -> list[Mark]:
     return [truth, Mark(*window.relative(found), color=color, label=label)]
 
 
-def _other_marks(rows: pd.DataFrame, window: Window, object_id: int) -> list[Mark]:
+def other_marks(rows: pd.DataFrame, window: Window, object_id: int) -> list[Mark]:
     """Thin boxes of the other detections in the window, without words."""
     marks = []
     for _, row in rows.iterrows():
