@@ -16,7 +16,7 @@ class SampleRouter(nn.Module):
 
     A learnt 1x1 convolution makes one channel of the features, and adaptive average pooling makes R x R cells
     of it, whatever the size of the image: one token of the length that the router takes. (The plain mean over
-    channels would not do: behind a LayerNorm it is the same number everywhere.)
+    channels would not do: behind a fresh LayerNorm it is 0 everywhere.)
     """
 
     def __init__(self, width: int, size: int, hidden: int, experts: int, top_k: int) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from regionfuse.datasets.errors import ConfigError
 from regionfuse.fusion.efficiency import multiply_accumulates
+from regionfuse.fusion.regionfuse.choices import CHOICES
 from regionfuse.fusion.regionfuse.config import (
     BASE,
     SWITCHES,
@@ -170,20 +171,40 @@ TABLE = {
     "no X-Restormer": (BASE, {"encoder": "convolution", "decoder_blocks": 0}, 2_593_076, 367.54),
     "plain attention": (BASE, {"attention": "plain"}, 518_456, 282.23),
     "plain convolution": (BASE, {"compression": "convolution"}, 2_814_044, 455.38),
-    "sample routing": (BASE, {"routing": "sample"}, 2_826_719, 445.95),
+    "sample routing": (BASE, {"routing": "sample"}, 2_826_719, 445.952),
     "literal mask": (BASE, {"mask": "literal"}, 2_826_524, 456.22),
+    "width 24": (BASE, {"width": 24, "heads": 12, "decoder_width": 48}, 2_613_200, 318.94),
+    "width 48": (BASE, {"width": 48, "heads": 24, "decoder_width": 96}, 3_418_700, 782.10),
+    "no groups": (BASE, {"heads": 1}, 2_826_479, 4547.57),
+    "small router": (BASE, {"router_hidden": 64}, 1_912_016, 452.13),
+    "no overlap": (BASE, {"gammas": [0, 0, 0]}, 1_987_004, 353.11),
+    "no decoder blocks": (BASE, {"decoder_blocks": 0}, 2_628_616, 386.76),
     "tiny": (TINY, {}, 128_486, 54.28),
     "tiny, plain attention": (TINY, {"attention": "plain"}, 31_522, 28.28),
 }
 
+# Where the card states these multiply-accumulates.
+STATED = {
+    **dict.fromkeys(("width 24", "width 48"), "width"),
+    **dict.fromkeys(
+        ("Restormer encoder", "encoder of convolutions", "no X-Restormer", "plain attention"), "ablations"
+    ),
+    **dict.fromkeys(("plain convolution", "sample routing"), "ablations"),
+    "small router": "router",
+    "no overlap": "overlap",
+    "no decoder blocks": "decoder",
+}
+
 
 @pytest.mark.parametrize("name", TABLE)
-def test_size_of_every_variant_at_480_x_640(name: str) -> None:
+def test_sizes_at_480_x_640_are_those_that_the_card_states(name: str) -> None:
     config, change, parameters, giga = TABLE[name]
     with torch.device("meta"):
         network = RegionFuse(config.changed(change)).eval()
         images = torch.rand(1, 1, 480, 640), torch.rand(1, 1, 480, 640)
     assert sum(p.numel() for p in network.parameters()) == parameters
+    if name in STATED:
+        assert f"{giga:.1f} G" in CHOICES[STATED[name]]
     with network.attention_form("dense"):
         assert multiply_accumulates(lambda: network(*images)) / 1e9 == pytest.approx(giga, abs=0.006)
 
