@@ -269,6 +269,28 @@ def fuse(
 
 
 @app.command(rich_help_panel="Single stages")
+def score(
+    infrared: Annotated[Path, typer.Option(help="Folder of infrared images.")],
+    visible: Annotated[Path, typer.Option(help="Folder of visible images, same stems.")],
+    fused: Annotated[
+        list[str],
+        typer.Option(metavar="[NAME=]DIR", help="Folder of fused images, same stems. Repeatable."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write, one row an image.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Which ones, e.g. SF,AG,VIF,Qabf,Qcb; default all.")
+    ] = None,
+    device: Device = "auto",
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Score fused images, also those made elsewhere: 17 fusion-quality metrics, mean rank."""
+    from .commands.score import score as work
+
+    work(infrared, visible, fused, metrics, out, device, _screen(verbose, quiet))
+
+
+@app.command(rich_help_panel="Single stages")
 def detect(
     images: Annotated[Path, typer.Option(help="Folder of images, e.g. a method's fused images.")],
     out: Annotated[Path, typer.Option(help="Predictions file (.json); with --split a folder.")],

@@ -124,7 +124,8 @@ _ALL = (
     ),
     Metric(
         "FMI", "feature mutual information",
-        "mean of I(A;F) / (H_A + H_F) + I(B;F) / (H_B + H_F), 3 x 3 windows of grey levels", "0..1", "higher", "Haghighat et al. 2011", "fmi:feature_mutual_information",
+        "mean of I(A;F) / (H_A + H_F) + I(B;F) / (H_B + H_F), 3 x 3 windows of grey levels", "0..1",
+        "higher", "Haghighat et al. 2011", "fmi:feature_mutual_information",
     ),
     Metric(
         "Nabf", "fusion artefacts", "edges of F in neither source, lost share of sum(w_A + w_B)", "0..1",

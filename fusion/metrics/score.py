@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -103,8 +103,7 @@ def score_folder(
     """
     metrics = [metric.name for metric in select(names)]
     fused, pairs = Path(fused), list(pairs)
-    require_folder(fused)
-    files = find_images(fused.name, fused, [pair.stem for pair in pairs])
+    files = find_fused(pairs, fused)
 
     def row(pair: Pair) -> dict[str, object]:
         path = files[pair.stem]
@@ -121,6 +120,18 @@ def score_folder(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return pd.DataFrame(rows, columns=["image", *metrics])
+
+
+def find_fused(pairs: Iterable[Pair], folder: Path | str) -> Mapping[str, Path]:
+    """Return the fused image of each pair by stem.
+
+    Raises:
+        DataError: the folder is missing.
+        MethodError: images are missing, or two share a stem.
+    """
+    folder = Path(folder)
+    require_folder(folder)
+    return find_images(folder.name, folder, [pair.stem for pair in pairs])
 
 
 def read_grey(path: Path | str) -> NDArray[np.float32]:
@@ -151,8 +162,8 @@ def _read(infrared: Path, visible: Path, fused: Path) -> tuple[NDArray[np.float3
     for path, image in ((infrared, images[0]), (visible, images[1])):
         if image.shape != images[2].shape:
             raise DataError(
-                f"{fused} is {_size(images[2])} but {path} is {_size(image)}; a fused image must have the size "
-                "of its pair: fuse at full size, or crop the pair alike"
+                f"{fused} is {_size(images[2])} but {path} is {_size(image)}; a fused image must have "
+                "the size of its pair: fuse at full size, or crop the pair alike"
             )
     return images
 
