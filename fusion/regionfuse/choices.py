@@ -114,12 +114,12 @@ CHOICES: dict[str, str] = {
     "ablations": (
         "Restormer encoder: two Restormer blocks for each X-Restormer block, the same number of attentions "
         "and feed-forward networks (2.84 M, 456.2 G). X-Restormer off: `encoder: convolution`, two residual "
-        "3x3 convolutions with LeakyReLU for each block (2.79 M, 437.0 G), with `decoder_blocks: 0` also in the "
-        "decoder (2.59 M, 367.5 G). Plain attention: one softmax over all tokens of a group, no router "
+        "3x3 convolutions with LeakyReLU for each block (2.79 M, 437.0 G), with `decoder_blocks: 0` also in "
+        "the decoder (2.59 M, 367.5 G). Plain attention: one softmax over all tokens of a group, no router "
         "(0.52 M, 282.2 G). Plain convolution: RFCM without its gates, a 1x1 convolution with LeakyReLU, as "
         "a larger kernel would change more than the gates (2.81 M, 455.4 G). Sample-level routing: a learnt "
         "1x1 convolution and adaptive average pooling turn the image into one token of R x R cells, whose "
-        "experts and responsibilities all region tokens share (2.83 M, 446.0 G); the plain mean over "
+        "experts and responsibilities all region tokens share (2.83 M, 445.9 G); the plain mean over "
         "channels is 0 everywhere behind a fresh LayerNorm. As the experts share Q, K and V, the output "
         "of MoRA is then plain attention times the sum of the kept responsibilities."
     ),

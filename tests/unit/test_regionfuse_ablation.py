@@ -171,7 +171,7 @@ TABLE = {
     "no X-Restormer": (BASE, {"encoder": "convolution", "decoder_blocks": 0}, 2_593_076, 367.54),
     "plain attention": (BASE, {"attention": "plain"}, 518_456, 282.23),
     "plain convolution": (BASE, {"compression": "convolution"}, 2_814_044, 455.38),
-    "sample routing": (BASE, {"routing": "sample"}, 2_826_719, 445.952),
+    "sample routing": (BASE, {"routing": "sample"}, 2_826_719, 445.946),
     "literal mask": (BASE, {"mask": "literal"}, 2_826_524, 456.22),
     "width 24": (BASE, {"width": 24, "heads": 12, "decoder_width": 48}, 2_613_200, 318.94),
     "width 48": (BASE, {"width": 48, "heads": 24, "decoder_width": 96}, 3_418_700, 782.10),
