@@ -116,5 +116,7 @@ def make_plan(
                 )
     metrics = config.quality.metrics
     for name, fused in plan.fused.items() if metrics else ():
-        plan.quality[name] = quality_unit(name, metrics, workload, split.test, fused, store)
+        plan.quality[name] = quality_unit(
+            name, metrics, workload, split.test, fused, store, device=config.fusion.device
+        )
     return plan

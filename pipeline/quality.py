@@ -21,7 +21,14 @@ _SAVE_EVERY = 20  # images; what a killed process may lose
 
 
 def quality_unit(
-    source: str, metrics: Sequence[str], workload: Workload, stems: Sequence[str], fused: Unit, store: Store
+    source: str,
+    metrics: Sequence[str],
+    workload: Workload,
+    stems: Sequence[str],
+    fused: Unit,
+    store: Store,
+    *,
+    device: str = "cpu",
 ) -> Unit:
     """Score the pictures that the detector saw against both halves of their pair; result: ``quality.csv``.
 
@@ -32,20 +39,23 @@ def quality_unit(
         stems: the test split.
         fused: the unit that made the pictures.
         store: where results stand.
+        device: where to compute, as for fusion; no part of the key.
     """
     pairs = [workload.pairs[stem] for stem in sorted(stems)]
     params = {"metrics": list(metrics), "images": workload.images_digest(pairs)}
 
     def action(work: Path, progress: Progress) -> None:
         from ..fusion.metrics.score import score_files
+        from ..fusion.run import resolve_device
 
+        place = str(resolve_device(device))
         images = store.folder(fused) / "images"
         path = work / RESULT
         rows = _read(path)  # Of a process that was stopped; the same images give the same numbers.
         for done, pair in enumerate(pairs, start=1):
             name = f"{pair.stem}.png"
             if done > len(rows):
-                scores = score_files(pair.infrared, pair.visible, images / name, list(metrics))
+                scores = score_files(pair.infrared, pair.visible, images / name, metrics, device=place)
                 rows.append({"image": name, **{metric: _text(scores[metric]) for metric in metrics}})
                 if done % _SAVE_EVERY == 0:
                     _write(path, ("image", *metrics), rows)

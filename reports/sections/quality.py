@@ -28,10 +28,12 @@ def quality_section(context: Context) -> list[Block]:
     if len(quality.paper) < len(quality.metrics):
         blocks.append(_other_table(context, quality))
     blocks.append(Heading("Do these metrics say anything about detection?", level=2))
-    blocks.append(Paragraph.of(_method()))
-    for protocol in context.results.protocols:
-        if context.finished(protocol):
-            blocks += _protocol_blocks(context, quality, protocol)
+    protocols = [protocol for protocol in context.results.protocols if context.finished(protocol)]
+    found = {protocol: relations(context, quality, protocol) for protocol in protocols}
+    if any(known for _, known in found.values()):
+        blocks.append(Paragraph.of(_method()))
+    for protocol, (number, known) in found.items():
+        blocks += _protocol_blocks(context, quality, protocol, number, known)
     return blocks
 
 
@@ -142,8 +144,9 @@ def _method() -> str:
     )
 
 
-def _protocol_blocks(context: Context, quality: Quality, protocol: str) -> list[Block]:
-    number, found = relations(context, quality, protocol)
+def _protocol_blocks(
+    context: Context, quality: Quality, protocol: str, number: int, found: tuple[Relation, ...]
+) -> list[Block]:
     title = protocol_title(protocol)
     if not found:
         return [Note(f"{title}: too few methods (n = {number}) for a correlation.")]
@@ -160,30 +163,43 @@ def _protocol_blocks(context: Context, quality: Quality, protocol: str) -> list[
 def answer(found: tuple[Relation, ...], number: int) -> str:
     """Say in plain words what the asked metric tells about mAP50, then how many of all tell anything."""
     asked = next((item for item in found if item.metric == ASKED), found[0])
+    return f"{_about(asked, number)}{_about_all(found)}"
+
+
+def _about(asked: Relation, number: int) -> str:
     rank, map50 = asked.rank, METRIC_TITLES[HEADLINE]
-    text = f"Does {asked.metric} say anything about {map50}? "
+    question = f"Does {asked.metric} say anything about {map50}?"
     if not defined(rank.value):
-        return text + f"That cannot be said: with n = {number}, one of them is the same for all methods."
-    text += f"With n = {number} methods its rank correlation is {signed(rank.value, 2)}, "
-    text += f"95 % interval {_interval(rank)}: "
+        return (
+            f"{question} That cannot be said: with n = {number}, one of them is undefined or always the same."
+        )
+    lead = (
+        f"{question} With n = {number} methods its rank correlation is {signed(rank.value, 2)}, 95 % "
+        f"interval {_interval(rank)}: "
+    )
     if rank.sure:
         direction = "higher" if rank.value > 0 else "lower"
-        text += (
-            f"zero lies outside, so among methods like these a higher {asked.metric} goes with a {direction} "
-            f"{map50}."
+        return (
+            f"{lead}zero lies outside, so among methods like these a higher {asked.metric} goes with a "
+            f"{direction} {map50}."
         )
-    elif rank.high - rank.low >= WIDE:
-        text += f"with {plural(number, 'method')} an interval this wide says nothing."
-    else:
-        text += "zero lies inside, so no relation is established."
+    if rank.high - rank.low >= WIDE:
+        return f"{lead}with {plural(number, 'method')} an interval this wide says nothing."
+    return f"{lead}zero lies inside, so no relation is established."
+
+
+def _about_all(found: tuple[Relation, ...]) -> str:
     known = [item for item in found if defined(item.rank.value)]
     sure = [item.metric for item in known if item.rank.sure]
-    which = f"excludes zero for {join(sure)}" if sure else "includes zero for each"
-    text += (
-        f" Of {plural(len(known), 'metric')}, the interval of the rank correlation {which}; one in twenty "
+    if len(known) < 2:
+        return ""
+    metrics = plural(len(known), "metric")
+    if not sure:
+        return f" The interval of the rank correlation includes zero for each of {metrics}."
+    return (
+        f" Of {metrics}, the interval of the rank correlation excludes zero for {join(sure)}; one in twenty "
+        "would by chance alone, and metrics that resemble each other do so together."
     )
-    text += "twenty would exclude it by chance alone, and metrics that resemble each other do so together."
-    return text
 
 
 def _relation_table(context: Context, protocol: str, number: int, found: tuple[Relation, ...]) -> Table:

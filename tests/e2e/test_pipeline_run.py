@@ -109,6 +109,12 @@ def test_everything_stands_at_its_documented_path(first: RunResult) -> None:
         "changes.csv",
     ):
         assert (folder / "tables" / name).is_file()
+    quality = pd.read_csv(folder / "tables" / "quality.csv", dtype={"image": str})
+    assert list(quality)[:8] == ["source", "split", "image", "SF", "AG", "VIF", "Qabf", "Qcb"]
+    assert list(quality["source"].unique()) == SETTINGS["sources"]
+    assert set(quality["split"]) == {"test"}
+    for _, rows in quality.groupby("source"):
+        assert sorted(rows["image"]) == sorted(f"{stem}.png" for stem in split["test"])
     for path in (folder / "tables").glob("*.csv"):
         assert path.with_suffix(".tex").is_file(), f"{path.name} has no LaTeX twin"
 
@@ -138,9 +144,11 @@ def test_a_changed_method_redoes_only_what_depends_on_it(home: Path, first: RunR
     run(home, "fusion.learning_rate=0.002", out="changed")
     new = set(units(out)) - set(units(first.run))
     stages = sorted((name.split("/")[0], name.split("/")[1].split("-")[0]) for name in new)
-    assert {stage for stage, _ in stages} == {"train-fusion", "fuse", "train-detector", "predict", "evaluate"}
+    assert {stage for stage, _ in stages} == {
+        *("train-fusion", "fuse", "train-detector", "predict", "quality", "evaluate"),
+    }
     for stage, name in stages:
-        if stage in ("train-fusion", "fuse", "train-detector"):
+        if stage in ("train-fusion", "fuse", "train-detector", "quality"):
             assert name == "regionfuse"
     assert sum(stage == "predict" for stage, _ in stages) == 2
 
@@ -169,6 +177,8 @@ def test_a_source_that_fails_is_a_row_with_its_reason(home: Path) -> None:
     assert bad["reason"].str.len().gt(5).all()
     good = detection[(detection["source"] == "average") & (detection["split"] == "test")]
     assert set(good["status"]) == {"ok"}
+    quality = pd.read_csv(result.run / "tables" / "quality.csv")
+    assert set(quality["source"]) == {"visible", "average"}
     assert result.report.is_file()
 
 

@@ -112,9 +112,9 @@ def test_a_stopped_process_loses_no_finished_picture(
     (partial / "quality.csv").write_bytes(b"".join(whole.splitlines(keepends=True)[:3]))
     real, seen = score.score_files, []
 
-    def counted(infrared: Path, visible: Path, picture: Path, names: Any = None) -> dict[str, float]:
+    def counted(infrared: Path, visible: Path, picture: Path, *more: Any, **options: Any) -> dict[str, float]:
         seen.append(picture.name)
-        return real(infrared, visible, picture, names)
+        return real(infrared, visible, picture, *more, **options)
 
     monkeypatch.setattr(score, "score_files", counted)
     unit.action(partial, quiet)

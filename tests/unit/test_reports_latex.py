@@ -29,6 +29,7 @@ def test_every_special_character_is_escaped() -> None:
     assert escape(r"\#$%&_{}~^") == (r"\textbackslash{}\#\$\%\&\_\{\}\textasciitilde{}\textasciicircum{}")
     assert escape("a\nb  c") == "a b c"
     assert escape("−1.0 ± 2 × Δ") == r"$-$1.0 $\pm$ 2 $\times$ $\Delta$"
+    assert escape("SF ↑, Nabf ↓") == r"SF $\uparrow$, Nabf $\downarrow$"
 
 
 @given(st.text(max_size=40))

@@ -114,6 +114,7 @@ def test_three_methods_are_too_few_and_nothing_else_is_said(tmp_path: Path) -> N
     notes = [block.text for block in blocks if isinstance(block, Note)]
     assert notes == ["One frozen detector: too few methods (n = 3) for a correlation."]
     assert sum(isinstance(block, Figure) for block in blocks) == 1  # the metrics by source
+    assert "correlation" not in text_of(blocks)
     assert [block.label for block in blocks if isinstance(block, Table)] == [
         "quality-paper",
         "quality-further",
@@ -167,10 +168,18 @@ def relation(metric: str, value: float, low: float, high: float) -> Relation:
     ],
 )
 def test_the_answer_says_no_more_than_the_interval(value: float, low: float, high: float, words: str) -> None:
-    said = answer((relation("VIF", 0.9, 0.3, 1.0), relation("SF", value, low, high)), 5)
+    others = (relation("VIF", 0.9, 0.3, 1.0), relation("AG", 0.1, -0.5, 0.6))
+    said = answer((*others, relation("SF", value, low, high)), 5)
     assert said.startswith("Does SF say anything about mAP50?")
     assert words in said
     assert "n = 5" in said
+    assert "excludes zero for VIF" in said and "for each of" not in said
+
+
+def test_chance_is_named_only_where_something_stands_out() -> None:
+    said = answer((relation("SF", 0.3, -0.7, 0.9), relation("VIF", 0.1, -0.8, 0.9)), 5)
+    assert said.endswith("includes zero for each of 2 metrics.")
+    assert "chance" in answer((relation("SF", 0.9, 0.2, 1.0), relation("VIF", 0.1, -0.8, 0.9)), 5)
 
 
 def test_the_section_prints_n_and_the_sentence_for_each_protocol(tmp_path: Path) -> None:
