@@ -33,7 +33,7 @@ class Conv(nn.Module):
 
 
 class LinearAttention(nn.Module):
-    """Attention of pixels to pixels at a cost linear in their number: keys and values are multiplied first."""
+    """Attention of all pixels to all, at a cost linear in their number: keys meet values first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -132,7 +132,10 @@ class Up(nn.Module):
 
 
 class A2RNet(nn.Module):
-    """The fusion network. ``C2_ESSA`` and ``C4_ESSA`` are in the published checkpoint, but nothing calls them."""
+    """The fusion network.
+
+    ``C2_ESSA`` and ``C4_ESSA`` are in the published checkpoint and count as parameters; nothing calls them.
+    """
 
     def __init__(self) -> None:
         super().__init__()

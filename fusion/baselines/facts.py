@@ -47,14 +47,14 @@ def _bibtex(kind: str, key: str, **fields: str) -> str:
 FACTS: Mapping[str, Facts] = {
     "piafusion": Facts(
         title="PIAFusion",
-        citation="L. Tang, J. Yuan, H. Zhang, X. Jiang and J. Ma, PIAFusion: A progressive infrared and visible "
-        "image fusion network based on illumination aware, Information Fusion 83-84:79-92, 2022",
+        citation="L. Tang, J. Yuan, H. Zhang, X. Jiang and J. Ma, PIAFusion: A progressive infrared and "
+        "visible image fusion network based on illumination aware, Information Fusion 83-84:79-92, 2022",
         bibtex=_bibtex(
             "article",
             "tang2022piafusion",
             author="Tang, Linfeng and Yuan, Jiteng and Zhang, Hao and Jiang, Xingyu and Ma, Jiayi",
-            title="{PIAFusion}: A progressive infrared and visible image fusion network based on illumination "
-            "aware",
+            title="{PIAFusion}: A progressive infrared and visible image fusion network based on "
+            "illumination aware",
             journal="Information Fusion",
             volume="83--84",
             pages="79--92",
@@ -69,8 +69,8 @@ FACTS: Mapping[str, Facts] = {
     ),
     "piafusion-xrestormer": Facts(
         title="PIAFusion (X-Restormer)",
-        citation="PIAFusion (Information Fusion 83-84:79-92, 2022) with X-Restormer blocks (X. Chen et al., ECCV "
-        "Workshops 2024) for an encoder, as in the supplement of RegionFuse, Table 5",
+        citation="PIAFusion (Information Fusion 83-84:79-92, 2022) with X-Restormer blocks (X. Chen et al., "
+        "ECCV Workshops 2024) for an encoder, as in the supplement of RegionFuse, Table 5",
         bibtex="",
         year=2026,
         code_license="MIT (X-Restormer), none stated (PIAFusion)",
@@ -103,8 +103,8 @@ FACTS: Mapping[str, Facts] = {
     ),
     "ddfm": Facts(
         title="DDFM",
-        citation="Z. Zhao, H. Bai, Y. Zhu, J. Zhang, S. Xu, Y. Zhang, K. Zhang, D. Meng, R. Timofte and L. Van "
-        "Gool, DDFM: Denoising diffusion model for multi-modality image fusion, ICCV 2023",
+        citation="Z. Zhao, H. Bai, Y. Zhu, J. Zhang, S. Xu, Y. Zhang, K. Zhang, D. Meng, R. Timofte and L. "
+        "Van Gool, DDFM: Denoising diffusion model for multi-modality image fusion, ICCV 2023",
         bibtex=_bibtex(
             "inproceedings",
             "zhao2023ddfm",
@@ -126,8 +126,8 @@ FACTS: Mapping[str, Facts] = {
     ),
     "ship": Facts(
         title="SHIP",
-        citation="N. Zheng, M. Zhou, J. Huang, J. Hou, H. Li, Y. Xu and F. Zhao, Probing synergistic high-order "
-        "interaction in infrared and visible image fusion, CVPR 2024",
+        citation="N. Zheng, M. Zhou, J. Huang, J. Hou, H. Li, Y. Xu and F. Zhao, Probing synergistic "
+        "high-order interaction in infrared and visible image fusion, CVPR 2024",
         bibtex=_bibtex(
             "inproceedings",
             "zheng2024ship",
@@ -148,8 +148,9 @@ FACTS: Mapping[str, Facts] = {
     ),
     "dcevo": Facts(
         title="DCEvo",
-        citation="J. Liu, B. Zhang, Q. Mei, X. Li, Y. Zou, Z. Jiang, L. Ma, R. Liu and X. Fan, DCEvo: Discriminative "
-        "cross-dimensional evolutionary learning for infrared and visible image fusion, CVPR 2025",
+        citation="J. Liu, B. Zhang, Q. Mei, X. Li, Y. Zou, Z. Jiang, L. Ma, R. Liu and X. Fan, DCEvo: "
+        "Discriminative cross-dimensional evolutionary learning for infrared and visible image fusion, "
+        "CVPR 2025",
         bibtex=_bibtex(
             "inproceedings",
             "liu2025dcevo",
@@ -169,8 +170,8 @@ FACTS: Mapping[str, Facts] = {
     ),
     "sage": Facts(
         title="SAGE",
-        citation="G. Wu, H. Liu, H. Fu, Y. Peng, J. Liu, X. Fan and R. Liu, Every SAM drop counts: Embracing semantic "
-        "priors for multi-modality image fusion and beyond, CVPR 2025",
+        citation="G. Wu, H. Liu, H. Fu, Y. Peng, J. Liu, X. Fan and R. Liu, Every SAM drop counts: "
+        "Embracing semantic priors for multi-modality image fusion and beyond, CVPR 2025",
         bibtex=_bibtex(
             "inproceedings",
             "wu2025sage",
@@ -192,8 +193,8 @@ FACTS: Mapping[str, Facts] = {
     ),
     "a2rnet": Facts(
         title="A2RNet",
-        citation="J. Li, H. Yu, J. Chen, X. Ding, J. Wang, J. Liu, B. Zou and H. Ma, A2RNet: Adversarial attack "
-        "resilient network for robust infrared and visible image fusion, AAAI 2025",
+        citation="J. Li, H. Yu, J. Chen, X. Ding, J. Wang, J. Liu, B. Zou and H. Ma, A2RNet: Adversarial "
+        "attack resilient network for robust infrared and visible image fusion, AAAI 2025",
         bibtex=_bibtex(
             "inproceedings",
             "li2025a2rnet",
@@ -210,8 +211,8 @@ FACTS: Mapping[str, Facts] = {
         weights_license="MIT",
         trained_on=("unknown: see the authors' paper",),
         weights_from="the repository A2RNet, which links the file model/model.pth",
-        published="chroma by the 0.713 formula, the RGB image stretched to its minimum and maximum, 8 bits by "
-        "truncation (without the attack that the script always runs)",
+        published="chroma by the 0.713 formula, the RGB image stretched to its minimum and maximum, 8 bits "
+        "by truncation (without the attack that the script always runs)",
         stride=16,
     ),
 }

@@ -1,8 +1,8 @@
 """The baselines as fusion methods: a network with weights, its card, and two ways to use it.
 
-In ``fair`` mode, the default, a method gets what every other luminance method gets, and its output is clipped,
-coloured and rounded like theirs. In ``published`` mode the steps around the network are those of the authors'
-own scripts, so that their images come out.
+In ``fair`` mode, the default, a method gets what every other luminance method gets, and its output is
+clipped, coloured and rounded like theirs. In ``published`` mode the steps around the network are
+those of the authors' own scripts, so that their images come out.
 """
 
 from __future__ import annotations

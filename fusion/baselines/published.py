@@ -1,8 +1,9 @@
 """What the authors' scripts do around their networks: reading planes, stretching, colour, 8 bits.
 
-Every function takes the network (called with Y, or grey, and infrared), the infrared image ``B x 1 x H x W`` and the visible one ``B x 3 x H x W``
-RGB, both float32 in [0, 1] and read from 8-bit files, and returns RGB of the same size whose values are whole
-grey levels over 255. Where the authors save a grey image, the three channels are equal.
+Every function takes the network (called with Y, or grey, and infrared), the infrared image ``B x 1 x H x W``
+and the visible one ``B x 3 x H x W`` RGB, both float32 in [0, 1] and read from 8-bit files. It returns RGB of
+the same size whose values are whole grey levels over 255. Where the authors save a grey image, the three
+channels are equal.
 """
 
 from __future__ import annotations

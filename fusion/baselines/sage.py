@@ -53,7 +53,7 @@ class SAGE(nn.Module):
         return first, second, third, fourth, fifth
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Fuse Y and infrared, both ``B x 1 x H x W`` in [0, 1]; returns Y in [-1, 1], in practice in [0, 1]."""
+        """Fuse Y and infrared, both ``B x 1 x H x W`` in [0, 1], into Y in (-1, 1), in practice above 0."""
         return self.final_decoder(self.features(visible, infrared)[-1])
 
 

@@ -75,7 +75,7 @@ class FeatureExtract(nn.Module):
 
 
 class SpatialInteraction(nn.Module):
-    """Multiply features over and over: interactions of the two modalities up to fourth order, pixel by pixel."""
+    """Multiply features over and over: interactions of the modalities up to fourth order, at each pixel."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class ChannelInteraction(nn.Module):
         self.postprocess = nn.Sequential(InvertibleBlock(both), conv(both, width, 1, bias=True))
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features ``B x C x H x W`` of both; returns new ones of the visible image, those of infrared as is."""
+        """Features ``B x C x H x W`` of both; returns new ones of visible, infrared as is."""
         both = torch.cat((visible, infrared), dim=1)
         attention = self.chaAtten(mean_over_pixels(both)).softmax(dim=1)
         fused = both * attention
@@ -257,7 +257,7 @@ class SHIP(nn.Module):
         self.reconstruction = Reconstruction(WIDTH)
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Fuse Y and infrared, both ``B x 1 x H x W`` in [0, 1]; returns Y, about -0.2 to 1.5, to be clamped."""
+        """Fuse Y and infrared, both ``B x 1 x H x W`` in [0, 1], into Y, about -0.2 to 1.5, to be clamped."""
         seen, warm = self.vis(visible[:, :1]), self.inf(infrared)
         stages = []
         for interaction in (self.interaction1, self.interaction2, self.interaction3):
