@@ -19,3 +19,15 @@ def bench_evaluate(
     from .commands.bench import bench_evaluate as work
 
     work(sources, images, predictions)
+
+
+@bench_app.command("metrics")
+def bench_metrics(
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the images.")] = "768x1024",
+    repeats: Annotated[int, typer.Option(min=1, help="Timed calls of each metric; the median counts.")] = 5,
+    device: Annotated[str, typer.Option(help="Where ours compute: auto, cpu, cuda or cuda:1.")] = "cpu",
+) -> None:
+    """Time the fusion-quality metrics, beside a plain numpy and scipy reference in the same run."""
+    from .commands.bench_metrics import bench_metrics as work
+
+    work(size, repeats, device)

@@ -35,8 +35,8 @@ def chen_blum_zoo(images: Triple) -> torch.Tensor:
     """Qcb_zoo: :func:`chen_blum` with three differences found in a recent collection of metrics.
 
     Frequencies are in cycles per sample, i.e. half as large; the stretched images are not rounded; 1e-10 is
-    added to every denominator, so that two areas without contrast count 0, not 1. Values are up to 0.02 higher:
-    never compare the two variants with each other. Range 0..1, higher is better.
+    added to every denominator, so that two areas without contrast count 0, not 1. Values are up to 0.02
+    higher: never compare the two variants with each other. Range 0..1, higher is better.
 
     Returns:
         float64 ``B``.

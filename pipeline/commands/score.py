@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from ...datasets.errors import ConfigError
 from ..console import Screen
 from ..run import shown_warnings
