@@ -47,7 +47,7 @@ def draw_quality(context: Context, quality: Quality) -> str:
 
 def _draw_mean(axes: Axes, quality: Quality, metric: str, source: str, y: int, context: Context) -> None:
     mean, low, high = (
-        float(table.loc[source, metric]) for table in (quality.mean, quality.low, quality.high)
+        float(table[metric].loc[source]) for table in (quality.mean, quality.low, quality.high)
     )
     if not defined(mean):
         return
@@ -72,7 +72,7 @@ def draw_relations(context: Context, quality: Quality, protocol: str, relations:
         for index, relation in enumerate(shown):
             axes = place(figure, left + index * (width + gap), 14, width, SCATTER)
             for source in sources:
-                x = float(quality.mean.loc[source, relation.metric])
+                x = float(quality.mean[relation.metric].loc[source])
                 color = context.colors[source]
                 axes.plot(x, scores[source], "o", color=color, markersize=5.5, mec="white", mew=0.5)
             axes.set_title(f"{relation.metric} {METRICS[relation.metric].arrow}", pad=24)

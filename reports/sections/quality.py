@@ -97,12 +97,12 @@ def _other_table(context: Context, quality: Quality) -> Table:
 
 def _mean_cell(context: Context, quality: Quality, source: str, metric: str) -> Cell:
     """Mean of a metric; bold when it prints like the best of the fused sources."""
-    value, digits = float(quality.mean.loc[source, metric]), _digits(quality, metric)
+    value, digits = float(quality.mean[metric].loc[source]), _digits(quality, metric)
     if context.is_single(source):
         return Cell(decimal(value, digits), muted=True)
     sign = 1 if METRICS[metric].direction == "higher" else -1
     fused = [name for name in quality.mean.index if not context.is_single(name)]
-    best = best_text((sign * float(quality.mean.loc[name, metric]) for name in fused), digits, scale=1)
+    best = best_text((sign * float(quality.mean[metric].loc[name]) for name in fused), digits, scale=1)
     return Cell(decimal(value, digits), bold=is_best(sign * value, best, digits, scale=1))
 
 
