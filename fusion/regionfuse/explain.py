@@ -177,11 +177,10 @@ def routing_csv(explained: Mapping[str, Sequence[StageRouting]]) -> str:
 def _rows(image: str, stage: StageRouting) -> Iterable[list[object]]:
     preferred = stage.preferred()
     for index, features in enumerate(FEATURES):
-        dominant = stage.dominant(features)
+        dominant, responsibilities = stage.dominant(features), stage.responsibilities[index]
         for region in stage.regions():
             place = (region.row, region.column)
             expert = int(dominant[place])
-            responsibility = stage.responsibilities[(index, *place, expert)]
-            shares = [f"{share:.4f}" for share in stage.shares[(index, *place)]]
-            taken = [expert, f"{responsibility:.4f}", int(preferred[place])]
+            taken = [expert, f"{responsibilities[place][expert]:.4f}", int(preferred[place])]
+            shares = [f"{share:.4f}" for share in stage.shares[index][place]]
             yield [image, stage.stage, features, *place, *region.box, *taken, *shares]

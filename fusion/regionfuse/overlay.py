@@ -28,7 +28,7 @@ PANEL = 3.6
 """Width of one picture in inches."""
 _ROOM = {"top": 0.5, "bottom": 0.7, "side": 0.62, "gap": 0.10, "title": 0.25, "bar": 0.22}
 """Inches around and between the pictures."""
-_SETTINGS = {"font.family": ["DejaVu Sans"], "font.size": 9, "text.parse_math": False}
+_SETTINGS: Any = {"font.family": ["DejaVu Sans"], "font.size": 9, "text.parse_math": False}
 
 
 def overlay_png(
@@ -51,9 +51,10 @@ def overlay_png(
         stages: the routing of the image.
     """
     rows = (_Row(), _Row(bar=True), _Row(title=False, bar=True), _Row(title=False, bar=True))
-    sheet = _Sheet(max(3, len(stages)), rows, *fused.shape[:2], f"{name}: which expert took which region")
-    for column, (image, title) in enumerate(((visible, "visible"), (infrared, "infrared"), (fused, "fused"))):
-        sheet.picture(0, column, image, title)
+    sheet = _Sheet(max(3, len(stages)), rows, fused.shape, f"{name}: which expert took which region")
+    sheet.picture(0, 0, visible, "visible")
+    sheet.picture(0, 1, infrared, "infrared")
+    sheet.picture(0, 2, fused, "fused")
     grey = fused.mean(axis=-1) / 255.0
     for row, features in ((1, "visible"), (2, "infrared")):
         sheet.label(row, f"{features} features:\ndominant expert")
@@ -92,9 +93,7 @@ def responsibilities_png(name: str, fused: NDArray[np.uint8], stages: Sequence[S
         stages: the routing of the image.
     """
     experts = max(stage.experts for stage in stages)
-    sheet = _Sheet(
-        experts, [_Row()] * len(stages), *fused.shape[:2], f"{name}: responsibility of the experts"
-    )
+    sheet = _Sheet(experts, [_Row()] * len(stages), fused.shape, f"{name}: responsibility of the experts")
     grey = fused.mean(axis=-1) / 255.0
     colormap = matplotlib.colormaps["magma"]
     for row, stage in enumerate(stages):
@@ -113,6 +112,9 @@ def responsibilities_png(name: str, fused: NDArray[np.uint8], stages: Sequence[S
     return sheet.png()
 
 
+_Line = tuple[tuple[float, float], tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class _Row:
     """What a row of pictures has above and below."""
@@ -124,9 +126,9 @@ class _Row:
 class _Sheet:
     """Pictures of one size in rows and columns under a heading."""
 
-    def __init__(self, columns: int, rows: Sequence[_Row], height: int, width: int, heading: str) -> None:
+    def __init__(self, columns: int, rows: Sequence[_Row], shape: tuple[int, ...], heading: str) -> None:
         self.panel = PANEL * min(1.0, 4 / columns)
-        self.tall = self.panel * height / width
+        self.tall = self.panel * shape[0] / shape[1]
         self.tops = []
         top = _ROOM["top"]
         for row in rows:
@@ -252,7 +254,8 @@ def _painted(
 
 def _borders(axes: Axes, stage: StageRouting, experts: NDArray[np.int64]) -> None:
     """Draw the grid thinly, and firmly where neighbours went to different experts."""
-    firm, thin = [], []
+    firm: list[_Line] = []
+    thin: list[_Line] = []
     for region in stage.regions():
         left, top, right, bottom = (side - 0.5 for side in region.box)  # pixel centres are whole numbers
         here = experts[region.row, region.column]
