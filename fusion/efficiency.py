@@ -133,7 +133,7 @@ def multiply_accumulates(call: Callable[[], object], uncounted: Iterable[str] = 
 
 
 class _GlobalPooling(TorchFunctionMode):
-    """Counts the elements that are pooled to one pixel: torch turns that into a mean before counters see it."""
+    """Counts the elements that are pooled to one pixel, which torch calls a mean before counters see it."""
 
     def __init__(self) -> None:
         super().__init__()
