@@ -1,8 +1,7 @@
-"""Makes the small checkpoints of the package: ``python -m regionfuse.pipeline.ship_weights --out DIR``.
+"""Makes the small detector of the package: ``python -m regionfuse.pipeline.ship_detector --out DIR``.
 
-Both are trained on synthetic pairs of a seed that the demonstration does not use: RegionFuse ``tiny``, and
-the ``yolo-micro`` detector, which sees every scene once in visible and once in infrared, so that it favours
-neither.
+``yolo-micro`` is trained on synthetic pairs of a seed that the demonstration does not use. It sees every
+scene once in visible and once in infrared, so that it favours neither.
 """
 
 from __future__ import annotations
@@ -18,48 +17,21 @@ from .commands.demo import SIZE
 from .console import Screen
 
 SEED = 1000
-COMMAND = "python -m regionfuse.pipeline.ship_weights --out DIR"
+COMMAND = "python -m regionfuse.pipeline.ship_detector --out DIR"
 
 
 def main() -> None:
-    """Generate the pairs, train both networks, and write them with their cards."""
+    """Generate the pairs, train the detector, and write it with its card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="working folder; results in OUT/shipped")
     parser.add_argument("--images", type=int, default=400, help="synthetic pairs to train on")
-    parser.add_argument("--fusion-epochs", type=int, default=4)
-    parser.add_argument("--detector-epochs", type=int, default=20)
-    parser.add_argument("--only", choices=("fusion", "detector"), help="make one of the two")
+    parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
     screen = Screen()
     with screen.task("synthetic pairs") as progress:
         generate(arguments.out / "data", images=arguments.images, size=SIZE, seed=SEED, progress=progress)
     pairs = load_pairs("m3fd", arguments.out / "data")
-    if arguments.only != "detector":
-        ship_fusion(pairs, arguments.fusion_epochs, arguments.out, screen)
-    if arguments.only != "fusion":
-        ship_detector(pairs, arguments.detector_epochs, arguments.out, screen)
-
-
-def ship_fusion(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
-    """Train RegionFuse ``tiny`` and write ``regionfuse-tiny.safetensors``, half precision."""
-    from ..fusion.training.options import TrainingOptions
-    from ..fusion.training.trainer import train
-    from ..fusion.weights import load_weights, save_tensors
-
-    options = TrainingOptions(
-        preset="tiny", epochs=epochs, warmup_epochs=1, batch_size=4, patch=96, learning_rate=2e-3
-    )
-    validation = list(pairs)[::50]
-    training = [pair for pair in pairs if pair not in validation]
-    with screen.task("train RegionFuse tiny") as progress:
-        result = train(
-            options, training, validation, out / "fusion", progress=progress, trained_on=("synthetic",)
-        )
-    tensors, card = load_weights(result.weights)
-    card = {**card, "command": COMMAND, "weights_license": "AGPL-3.0-or-later"}
-    path = out / "shipped" / "regionfuse-tiny.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_tensors(tensors, path, card, half=True)
+    ship_detector(pairs, arguments.epochs, arguments.out, screen)
 
 
 def ship_detector(pairs: PairSet, epochs: int, out: Path, screen: Screen) -> None:
