@@ -16,7 +16,9 @@ def standard_deviation(images: Triple) -> torch.Tensor:
     Returns:
         float64 ``B``.
     """
-    return images.double[0].flatten(1).std(dim=1, correction=0)
+    fused = images.fused.double()
+    fused -= fused.mean(dim=(1, 2), keepdim=True)
+    return fused.square_().mean(dim=(1, 2)).sqrt()
 
 
 def spatial_frequency(images: Triple) -> torch.Tensor:

@@ -16,7 +16,7 @@ def entropy(images: Triple) -> torch.Tensor:
     Returns:
         float64 ``B``.
     """
-    counts = images.joint_histograms[0].sum(dim=2)
+    counts = images.infrared_joint.sum(dim=2)
     return shannon(counts / counts.sum(dim=1, keepdim=True), dim=1) / torch.log(counts.new_tensor(2.0))
 
 
@@ -31,13 +31,12 @@ def mutual_information(images: Triple) -> torch.Tensor:
     Returns:
         float64 ``B``.
     """
-    first, second = (_mutual(joint) for joint in images.joint_histograms)
-    return first + second
+    return _mutual(images.infrared_joint) + _mutual(images.visible_joint)
 
 
 def shannon(shares: torch.Tensor, dim: int | tuple[int, ...]) -> torch.Tensor:
     """Return ``-sum p ln p`` along ``dim``, with 0 ln 0 = 0."""
-    return -torch.special.xlogy(shares, shares).sum(dim=dim)
+    return torch.special.entr(shares).sum(dim=dim)
 
 
 def _mutual(joint: torch.Tensor) -> torch.Tensor:

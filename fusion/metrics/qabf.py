@@ -18,7 +18,8 @@ def edge_preservation(images: Triple) -> torch.Tensor:
     smaller to the larger of g_A and g_F, and ``Qa = 0.9879 / (1 + exp(-22 (D - 0.8)))`` of ``D = 1 - |a_A -
     a_F| / (pi/2)``, a the gradient's orientation. Where g_A = g_F, G is g_F itself, as in the evaluators in
     common use: flat areas that stay flat get 0 and have no weight, edges kept exactly get about 1. Range
-    0..0.987, higher is better; 0 when both sources are flat. Source: Xydeas and Petrovic, Electronics
+    0..0.987, higher is better; 0 when both sources are black. The zeros make
+    the border of the image an edge of its own. Source: Xydeas and Petrovic, Electronics
     Letters 36(4), 2000.
 
     Returns:

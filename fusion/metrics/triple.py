@@ -74,13 +74,17 @@ class Triple:
         return torch.stack([self.fused, self.infrared, self.visible]).double()
 
     @cached_property
-    def joint_histograms(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """How often F has level i where a source has level j: float64 ``B x 256 x 256``, i first.
+    def infrared_joint(self) -> torch.Tensor:
+        """How often F has level i where infrared has level j: float64 ``B x 256 x 256``, i first.
 
-        One entry for the infrared and one for the visible source. Levels are rounded to whole numbers, halves
-        to even.
+        Levels are rounded to whole numbers, halves to even.
         """
-        return _joint(self.fused, self.infrared), _joint(self.fused, self.visible)
+        return _joint(self.fused, self.infrared)
+
+    @cached_property
+    def visible_joint(self) -> torch.Tensor:
+        """As :attr:`infrared_joint`, for the visible image."""
+        return _joint(self.fused, self.visible)
 
     def undefined(self) -> torch.Tensor:
         """Return NaN for every image of the batch, float64 ``B``: the metric is not defined at this size."""
