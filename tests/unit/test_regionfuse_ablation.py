@@ -206,8 +206,8 @@ def test_sizes_at_480_x_640_are_those_that_the_card_states(name: str) -> None:
     if name in STATED:
         assert f"{giga:.1f} G" in CHOICES[STATED[name]]
     with network.attention_form("dense"):
-        # Work done twice at the borders of strips and the like may come on top, a little.
-        assert multiply_accumulates(lambda: network(*images)) / 1e9 == pytest.approx(giga, rel=2e-3)
+        # Work done twice where an image is computed in strips may come on top, a little.
+        assert multiply_accumulates(lambda: network(*images)) / 1e9 == pytest.approx(giga, rel=0.02)
 
 
 @pytest.mark.parametrize(
