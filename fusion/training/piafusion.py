@@ -15,12 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...datasets.errors import CheckpointError, ConfigError
+from ...datasets.errors import ConfigError
 from ..baselines.catalogue import build
 from ..baselines.catalogue import load as load_official
-from ..card import MethodCard
-from ..contract import FusionMethod
-from ..weights import load_strict, load_weights
 from .options import TrainingOptions
 from .recipe import Batch, Recipe, full_precision
 
@@ -112,43 +109,6 @@ class PIAFusionRecipe(Recipe):
             gradient = F.l1_loss(sobel_l1(fused), torch.maximum(sobel_l1(visible), sobel_l1(infrared)))
             total = 3 * intensity + 7 * maximum + 50 * gradient
         return {"total": total, "intensity": intensity, "maximum": maximum, "gradient": gradient}
-
-
-class TrainedPIAFusion(FusionMethod):
-    """PIAFusion with weights that this package trained.
-
-    Args:
-        weights: weights file with its card beside it.
-
-    Raises:
-        CheckpointError: the weights are unreadable or of another method.
-    """
-
-    def __init__(self, weights: Path) -> None:
-        tensors, facts = load_weights(weights)
-        if facts.get("method") != "piafusion" or facts.get("encoder") not in ENCODERS:
-            raise CheckpointError(f"{weights}: these are not weights of PIAFusion trained here")
-        network = build(ENCODERS[facts["encoder"]])
-        load_strict(network, tensors, weights)
-        self.network = network.eval()
-        self.card = MethodCard(
-            name="piafusion",
-            title="PIAFusion",
-            kind="learned",
-            citation="PIAFusion: A progressive infrared and visible image fusion network based on "
-            "illumination aware, Information Fusion 83 (2022)",
-            year=2022,
-            trained_on=tuple(facts.get("trained_on") or ()),
-            weights_sha256=str(facts["sha256"]),
-            notes="re-implementation, trained here",
-        )
-
-    def fuse(self, infrared: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-        """Fuse infrared and Y, both ``B x 1 x H x W`` in [0, 1], any size."""
-        assert self.network is not None
-        with torch.inference_mode():
-            fused: torch.Tensor = self.network(visible, infrared)
-        return fused
 
 
 def sobel_l1(image: Tensor) -> Tensor:

@@ -84,7 +84,8 @@ def payload(
     if scale.scaled:
         opening.append(_scaled(scale))
     blocks: list[Block] = [block for chapter in chapters for block in chapter.blocks]
-    blocks += [Heading("Recipe", new_page=False), *_recipe(shop)]
+    if material.train:
+        blocks += [Heading("Recipe"), *_recipe(shop)]
     return {
         "meta": meta,
         "remarks": block_values(remarks, assets),

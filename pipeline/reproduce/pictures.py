@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
 
 from ...reports.figures.style import drawing, new_figure, place, to_svg
 
@@ -49,29 +50,32 @@ def draw_shares(
         axes.imshow(labels, cmap=ListedColormap(_ZONE_COLORS), vmin=0, vmax=2, interpolation="nearest")
         _frame(axes, "exposure of the visible image")
         left = panel + GAP
-        for index, (name, color) in enumerate(zip(zones, _ZONE_COLORS, strict=True)):
-            key = place(figure, left, tall + 15 + 6 * index, 3.5, 3.5)
-            key.set_facecolor(color)
-            key.set_xticks([])
-            key.set_yticks([])
+        for index, name in enumerate(zones):
+            key = place(figure, left + 3, tall + 15 + 6 * index, 3.5, 3.5)
+            key.imshow([[index]], cmap=ListedColormap(_ZONE_COLORS), vmin=0, vmax=2)
+            _frame(key, "")
             key.text(1.4, 0.5, name, transform=key.transAxes, va="center")
         axes = place(figure, 2 * (panel + GAP), tall + 14, panel, tall)
-        axes.set_facecolor("white")
         axes.add_patch(_hatched(shares.shape))
         shown = axes.imshow(shares, cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
         _frame(axes, "share of infrared by region")
-        bar = place(figure, left, tall + 36, panel - 12, 3)
+        bar = place(figure, left + 8, tall + 38, panel - 16, 3)
         figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
         bar.set_xticklabels(["0: visible", "½", "1: infrared"])
         bar.tick_params(length=2)
         return to_svg(figure)
 
 
-def _hatched(shape: tuple[int, ...]) -> object:
-    from matplotlib.patches import Rectangle
-
+def _hatched(shape: tuple[int, ...]) -> Rectangle:
     return Rectangle(
-        (-0.5, -0.5), shape[1], shape[0], facecolor="#eeeeee", edgecolor="#999999", hatch="////", linewidth=0
+        (-0.5, -0.5),
+        shape[1],
+        shape[0],
+        facecolor="#eeeeee",
+        edgecolor="#999999",
+        hatch="////",
+        linewidth=0,
+        zorder=-1,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,7 +19,6 @@ from .records import Variant
 from .scale import Scale
 
 if TYPE_CHECKING:
-    from ...fusion.contract import FusionMethod
     from ...fusion.training.options import TrainingOptions
 
 SCORING = 1  # version of the metrics' definitions
@@ -32,7 +31,7 @@ class Candidate:
     Attributes:
         name: unique within an experiment.
         title: as printed.
-        spec: method of the registry, or ``piafusion`` for one trained here.
+        spec: method of the registry.
         weights: given weights, or None.
         trained: unit whose weights are used, or None.
     """
@@ -182,15 +181,14 @@ class Shop:
         from ...fusion.registry import fingerprint
 
         trained, store, device = candidate.trained, self.store, self.device
-        params: dict[str, Any] = {"method": candidate.spec}
-        if candidate.spec != "piafusion" or trained is None:
-            params["method"] = fingerprint(candidate.spec, None if trained else candidate.weights)
+        params = {"method": fingerprint(candidate.spec, None if trained else candidate.weights)}
 
         def action(work: Path, progress: Progress) -> None:
+            from ...fusion.registry import create
             from ...fusion.run import fuse_pairs
 
             weights = store.folder(trained) / "weights.safetensors" if trained else candidate.weights
-            method = make_method(candidate, weights)
+            method = create(candidate.spec, weights=weights)
             pairs = read_prepared(store.folder(prepared))
             fuse_pairs(method, pairs, work / "images", device=device, progress=progress)
 
@@ -221,15 +219,3 @@ class Shop:
         """Return the mean of each metric over the images of a finished :meth:`scored` unit."""
         table = pd.read_csv(self.store.folder(scored) / "quality.csv")
         return {name: float(table[name].mean()) for name in QUALITY}
-
-
-def make_method(candidate: Candidate, weights: Path | None) -> FusionMethod:
-    """Return the method of a candidate with its weights."""
-    if candidate.spec == "piafusion" and candidate.trained is not None:
-        from ...fusion.training.piafusion import TrainedPIAFusion
-
-        assert weights is not None
-        return TrainedPIAFusion(weights)
-    from ...fusion.registry import create
-
-    return create(candidate.spec, weights=weights)

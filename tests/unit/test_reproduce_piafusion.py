@@ -11,8 +11,9 @@ import torch
 from regionfuse.datasets.errors import ConfigError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.load import pair_folders
+from regionfuse.fusion.registry import create
 from regionfuse.fusion.training.options import TrainingOptions
-from regionfuse.fusion.training.piafusion import PIAFusionRecipe, TrainedPIAFusion, sobel_l1
+from regionfuse.fusion.training.piafusion import PIAFusionRecipe, sobel_l1
 from regionfuse.fusion.training.recipe import Batch
 from regionfuse.fusion.training.trainer import train
 
@@ -70,7 +71,7 @@ def test_training_leaves_weights_that_fuse(tmp_path: Path, encoder: str) -> None
         epochs=1, steps_per_epoch=1, batch_size=1, patch=16, device="cpu", network={"encoder": encoder}
     )
     result = train(settings, pairs, (), tmp_path / "out")
-    method = TrainedPIAFusion(result.weights)
+    method = create("piafusion", weights=result.weights)
     fused = method.fuse(torch.rand(1, 1, 20, 28), torch.rand(1, 1, 20, 28))
     assert fused.shape == (1, 1, 20, 28)
     assert result.card["encoder"] == encoder
