@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -54,17 +55,17 @@ def run_benchmark(
         device: where ours computes.
     """
     images = scene(height, width)
-    tensors = [torch.from_numpy(image).to(device) for image in images]
+    infrared, visible, fused = (torch.from_numpy(image).to(device) for image in images)
     plain = _plain()
     rows = []
     for name in _TAKEN:
-        ours, value = _median(lambda name=name: score_images(*tensors, [name])[name], repeats)
+        ours, value = _median(partial(score_images, infrared, visible, fused, [name]), repeats)
         reference = difference = None
         if plain is not None:
-            reference, expected = _median(lambda name=name: plain[name](*images), repeats)
-            difference = abs(value - expected) / max(abs(expected), 1e-12)
+            reference, expected = _median(partial(plain[name], *images), repeats)
+            difference = abs(value[name] - expected) / max(abs(expected), 1e-12)
         rows.append(Timing(name, reference, ours, difference))
-    together, _ = _median(lambda: score_images(*tensors, _TAKEN), repeats)
+    together, _ = _median(partial(score_images, infrared, visible, fused, _TAKEN), repeats)
     seconds = [row.reference for row in rows if row.reference is not None]
     differences = [row.difference for row in rows if row.difference is not None]
     total = Timing(TOGETHER, sum(seconds) or None, together, max(differences, default=None))
@@ -89,7 +90,7 @@ def scene(height: int, width: int, seed: int = 0) -> list[NDArray[np.float32]]:
     return [np.clip(np.round(image), 0, 255).astype(np.float32) for image in (*sources, fused)]
 
 
-def _plain() -> Any:
+def _plain() -> Mapping[str, Callable[..., float]] | None:
     try:
         from .plain import PLAIN
     except ImportError:  # scipy is no dependency of ours

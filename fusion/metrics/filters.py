@@ -7,7 +7,6 @@ is the same arithmetic.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
 _STRIP = 64  # Rows at a time on a CPU: the strip and its sums stay in the second-level cache.
 
@@ -42,11 +41,6 @@ def filter_valid(images: torch.Tensor, kernel: tuple[float, ...], step: int = 1)
             rows = plane[top * step : (bottom - 1) * step + len(kernel)]
             target[top:bottom] = _along(_along(rows, kernel, 0, step), kernel, 1, step)
     return result.view(*images.shape[:-2], height, width)
-
-
-def filter_same(images: torch.Tensor, kernel: tuple[float, ...]) -> torch.Tensor:
-    """Filter as :func:`filter_valid` but keep the size: the image is surrounded by zeros."""
-    return filter_valid(F.pad(images, (len(kernel) // 2,) * 4), kernel)
 
 
 def _along(images: torch.Tensor, kernel: tuple[float, ...], dim: int, step: int) -> torch.Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
-from .filters import filter_same
+from .filters import filter_valid
 from .triple import LEVELS, Triple
 
 _WINDOW = 31
@@ -79,8 +80,9 @@ def _as_seen(image: torch.Tensor, frequency_scale: float) -> torch.Tensor:
 
 
 def _masked_contrast(image: torch.Tensor, epsilon: float) -> torch.Tensor:
-    narrow = filter_same(image, _scaled_gaussian(_NARROW))
-    wide = filter_same(image, _scaled_gaussian(_WIDE)).add_(epsilon)
+    surrounded = F.pad(image, (_WINDOW // 2,) * 4)
+    narrow = filter_valid(surrounded, _scaled_gaussian(_NARROW))
+    wide = filter_valid(surrounded, _scaled_gaussian(_WIDE)).add_(epsilon)
     contrast = torch.where(wide != 0, narrow.div_(wide).sub_(1), 0.0)
     power = contrast.square()
     return contrast.abs_().mul_(power).div_(power.add_(_MASKING))

@@ -12,7 +12,7 @@ import torch
 
 from regionfuse.datasets.errors import ConfigError, DataError
 from regionfuse.fusion.metrics.benchmark import scene
-from regionfuse.fusion.metrics.filters import filter_same, filter_valid, gaussian
+from regionfuse.fusion.metrics.filters import filter_valid, gaussian
 from regionfuse.fusion.metrics.registry import METRICS, PAPER, select
 from regionfuse.fusion.metrics.score import score_images
 from regionfuse.fusion.metrics.triple import Triple
@@ -204,8 +204,6 @@ def test_separable_filter_is_the_two_dimensional_one(size: tuple[int, int], step
     window = torch.outer(kernel, kernel)[None, None]
     expected = torch.nn.functional.conv2d(image[:, None], window)[:, 0, ::step, ::step]
     assert torch.allclose(filter_valid(image, tuple(kernel.tolist()), step), expected, atol=1e-12)
-    padded = torch.nn.functional.conv2d(image[:, None], window, padding=8)[:, 0]
-    assert torch.allclose(filter_same(image, tuple(kernel.tolist())), padded, atol=1e-12)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
