@@ -88,8 +88,14 @@ def comparison(
     )
 
 
-def finding(experiment: Experiment, table: pd.DataFrame) -> str:
-    """Say in one or two sentences which variant is best here and in the paper."""
+def finding(experiment: Experiment, table: pd.DataFrame, spread: Mapping[str, float] | None = None) -> str:
+    """Say in a few sentences which variant is best here and in the paper, and whether the lead means a thing.
+
+    Args:
+        experiment: the experiment.
+        table: from :func:`frame`.
+        spread: difference between two seeds of the default configuration by metric, None when not known.
+    """
     good = table[table["status"] == "ok"]
     if good.empty:
         return "Every training failed; the table says why."
@@ -101,15 +107,28 @@ def finding(experiment: Experiment, table: pd.DataFrame) -> str:
         parts.append(f"{name} {' and '.join(here)}")
     if not judged:
         best = [f"{name} {' and '.join(_winners(good, name))}" for name in QUALITY]
-        return f"Best here: {join(best)}."
+        return f"Best here: {join(best)}." + _lead(good, spread)
     text = (
         f"Best here: {join(parts)}. The best is the same as in the paper in {agree} of {len(judged)} metrics."
     )
+    text += _lead(good, spread)
     if experiment.ranks and good["MR"].notna().any():
         here = str(good.loc[good["MR"].idxmin(), "variant"])
         there = str(table.loc[table["MR_paper"].idxmin(), "variant"])
         text += f" Best mean rank: {here} here, {there} in the paper."
     return text
+
+
+def _lead(good: pd.DataFrame, spread: Mapping[str, float] | None) -> str:
+    """Compare the lead of the best over the next with what another seed changes."""
+    if spread is None or len(good) < 2:
+        return ""
+    clear = 0
+    for name in QUALITY:
+        first, second = good[name].nlargest(2)
+        clear += bool(first - second > spread[name])
+    where = f"{clear} of {len(QUALITY)}" if clear else "none of the"
+    return f" The best leads the next by more than two seeds of the default differ in {where} metrics."
 
 
 def seed_spread(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:

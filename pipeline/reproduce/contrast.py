@@ -128,7 +128,10 @@ def _detection(table: pd.DataFrame, shop: Shop) -> Table:
         rows.append(
             (
                 Cell(str(title)),
-                *(Cell(points(float(by[k])), bold=round(float(by[k]), 3) == best[k]) for k in strengths),
+                *(
+                    Cell(points(float(by[k])), bold=bool(round(float(by[k]), 3) == best[k]))
+                    for k in strengths
+                ),
             )
         )
     what = f"mAP50 in AP points against the contrast k: {_detector(shop)}. Bold: best of a column."

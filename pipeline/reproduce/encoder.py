@@ -65,7 +65,8 @@ def chapter(shop: Shop, experiment: Experiment, outcome: Outcome) -> Chapter:
         unit = shop.fused(shop.candidate(variant), shop.test())
         if reason(unit, outcome) is None:
             images[variant.label] = shop.store.folder(unit) / "images"
-    said = finding(experiment, table)
+    seeds = trainings.spread(shop, outcome)
+    said = finding(experiment, table, seeds)
     blocks: list[Block] = [*opening(experiment)]
     if images:
         measured = _grain(shop, images)
@@ -75,7 +76,7 @@ def chapter(shop: Shop, experiment: Experiment, outcome: Outcome) -> Chapter:
         table["grain"] = [measured.get(label, float("nan")) for label in table["variant"]]
         said += "."
     blocks.append(Paragraph.of("Here.", f" {said}"))
-    blocks.append(comparison(experiment, table, shop.scale, trainings.spread(shop, outcome)))
+    blocks.append(comparison(experiment, table, shop.scale, seeds))
     light = "its illumination classifier" if shop.classifier else "equal weights, no classifier was given"
     blocks.append(
         Paragraph.of(

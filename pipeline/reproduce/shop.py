@@ -73,6 +73,7 @@ class Shop:
 
     def options(self, variant: Variant) -> TrainingOptions:
         """Return the training options of a variant."""
+        from ...fusion.regionfuse.config import preset
         from ...fusion.training.options import TrainingOptions
 
         if variant.recipe == "piafusion":
@@ -88,7 +89,11 @@ class Shop:
                 values["steps_per_epoch"] = max(1, tiles // values["batch_size"])
             values = {**values, "preset": "base", "learning_rate": 1e-3, "warmup_epochs": 0}
         else:
-            values, network = dict(self.scale.training), {**self.scale.network, **variant.network}
+            values = dict(self.scale.training)
+            # What the preset has anyway is left out: the same training is the same unit in every experiment.
+            own = preset(values["preset"]).to_dict()
+            changed = {key: value for key, value in variant.network.items() if own.get(key) != value}
+            network = {**self.scale.network, **changed}
         values |= variant.options
         values["load_epochs"] = min(values.get("load_epochs", 5), values["epochs"])
         if self.steps is not None:

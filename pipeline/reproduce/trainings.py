@@ -50,9 +50,10 @@ def spread(shop: Shop, outcome: Outcome) -> dict[str, float] | None:
 def chapter(shop: Shop, experiment: Experiment, outcome: Outcome) -> Chapter:
     """Make table, sentences and, where the paper has one, the figure."""
     table = frame(experiment, rows(shop, experiment.variants, outcome))
-    said = finding(experiment, table)
+    seeds = spread(shop, outcome)
+    said = finding(experiment, table, seeds)
     blocks: list[Block] = [*opening(experiment), Paragraph.of("Here.", f" {said}")]
-    blocks.append(comparison(experiment, table, shop.scale, spread(shop, outcome)))
+    blocks.append(comparison(experiment, table, shop.scale, seeds))
     if experiment.name == "fig4" and (table["status"] == "ok").any():
         from .drawings import draw_settings
 
