@@ -31,3 +31,17 @@ def bench_metrics(
     from .commands.bench_metrics import bench_metrics as work
 
     work(size, repeats, device)
+
+
+@bench_app.command("methods")
+def bench_methods(
+    names: Annotated[list[str] | None, typer.Argument(help="Methods; all that have a network.")] = None,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the images.")] = "480x640",
+    calls: Annotated[int, typer.Option(min=1, help="Timed calls of each method; the median counts.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Count and time the fusion networks, with random weights where none are here, beside Table 4."""
+    from .commands.bench_methods import bench_methods as work
+    from .console import Screen
+
+    work(names or [], size, calls, device, Screen())

@@ -23,7 +23,7 @@ def show(*, as_json: bool) -> None:
 
     table = Table(box=None, pad_edge=False)
     for column in ("name", "title", "kind", "status"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != "title")
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("GMAC at 480x640", justify="right", no_wrap=True)
     for row in rows:
@@ -37,7 +37,9 @@ def show(*, as_json: bool) -> None:
             "-" if parameters is None else f"{parameters:,}",
             "-" if cost is None else f"{cost / 1e9:.3f}",
         )
-    Console(soft_wrap=True).print(table)
+    console = Console(soft_wrap=True)
+    console.width = max(console.width, 112)  # names and titles whole, also where the terminal is narrower
+    console.print(table)
 
 
 def check(name: str, weights: Path | None) -> None:
