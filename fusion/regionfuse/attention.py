@@ -17,9 +17,15 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
-FOLDED_TOKENS = 2048
-"""Longest group whose n x n score matrix :func:`mora_auto` is ready to hold."""
+from .precision import at_least_single, full_precision
+
+SCORE_ELEMENTS = 1 << 24
+"""Most scores that :func:`mora_folded` holds at a time (64 MiB in single precision)."""
+
+LEAST_SUM = 1e-25
+"""Below this a sum of exponentials has lost digits to underflow."""
 
 PACKED_ELEMENTS = 1 << 24
 """Most elements of q that one packed batch gathers at inference (64 MiB in single precision)."""
@@ -83,9 +89,9 @@ def mora_auto(
     """The cheaper of :func:`mora_folded` and :func:`mora_packed`, decided without looking at the data.
 
     With evenly used experts the packed form needs ``2 n^2 D k^2 / E`` multiply-accumulates and gathers every
-    token k times; the folded one needs ``2 n^2 D`` and gathers nothing, but holds a score matrix.
+    token k times; the folded one needs ``2 n^2 D`` and gathers nothing.
     """
-    folded = top_k**2 >= chosen.shape[-1] and q.shape[1] <= FOLDED_TOKENS
+    folded = top_k**2 >= chosen.shape[-1]
     return (mora_folded if folded else mora_packed)(q, k, v, responsibilities, chosen)
 
 
@@ -99,19 +105,91 @@ def mora_folded(
     """The same as :func:`mora_dense` with one product with V: ``(sum_e diag(S(e)) A_e) v``.
 
     Experts share Q, K and V, so their weights ``A_e`` can be summed before V is touched: two products of n x
-    n by D in all, instead of 1 + E.
+    n by D in all, instead of 1 + E. Large groups go block of queries by block of queries, so that no more
+    than :data:`SCORE_ELEMENTS` scores exist at a time; in training the scores of a block are computed anew on
+    the way back.
     """
-    scores = q @ k.transpose(-1, -2)
+    groups, tokens = chosen.shape[:2]
+    shares = responsibilities * chosen  # 0 for tokens outside the expert
+    members = chosen.to(shares.dtype)
+    if groups * tokens * tokens <= SCORE_ELEMENTS:
+        return _folded_rows(q, k, v, shares, members)
+    many = max(1, min(groups, SCORE_ELEMENTS // (tokens * tokens)))  # groups of a block
+    rows = min(tokens, max(1, SCORE_ELEMENTS // (many * tokens)))  # queries of a block
+    keeps_gradients = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v, shares))
+    parts = []
+    for first in range(0, groups, many):
+        block = slice(first, first + many)
+        some = []
+        for top in range(0, tokens, rows):
+            queries = slice(top, top + rows)
+            inputs = (q[block, queries], k[block], v[block], shares[block, queries], members[block])
+            some.append(
+                checkpoint(_folded_rows, *inputs, use_reentrant=False, preserve_rng_state=False)
+                if keeps_gradients
+                else _folded_rows(*inputs)
+            )
+        parts.append(torch.cat(some, dim=1))
+    return torch.cat(parts)
+
+
+def _folded_rows(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, shares: torch.Tensor, members: torch.Tensor
+) -> torch.Tensor:
+    """Folded attention of some queries: ``G x r x D`` with all keys ``G x n x D``.
+
+    Args:
+        q: some queries.
+        k: all keys.
+        v: all values.
+        shares: ``G x r x E``, responsibilities of these queries, 0 for experts that they did not choose.
+        members: ``G x n x E``, 1 for the experts that a key's token chose, else 0.
+    """
+    return fold(q @ k.transpose(-1, -2), shares, members).to(v.dtype) @ v
+
+
+def fold(scores: torch.Tensor, shares: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
+    """Sum of the experts' attention weights, each times its responsibility.
+
+    With p = exp(scores - largest of the row), expert e gives token j the weight ``p_j m_je / z_e`` with
+    ``z_e = sum_j p_j m_je``. So the sum over the experts is ``p_j sum_e (S_e / z_e) m_je``: one exponential
+    and two products with E columns, whatever the number of experts.
+
+    Args:
+        scores: ``G x r x n``; used up when no gradients are kept.
+        shares: ``G x r x E`` as in :func:`_folded_rows`.
+        members: ``G x n x E``.
+
+    Returns:
+        ``G x r x n``, single precision at least.
+    """
+    with full_precision(scores.device):
+        scores = at_least_single(scores)
+        shares, members = shares.to(scores.dtype), members.to(scores.dtype)
+        keeps_gradients = torch.is_grad_enabled() and (scores.requires_grad or shares.requires_grad)
+        largest = scores.detach().amax(dim=-1, keepdim=True)
+        powers = (scores - largest).exp() if keeps_gradients else (scores - largest).exp_()
+        sums = powers @ members  # z, G x r x E
+        taken = shares > 0
+        if bool((taken & (sums < LEAST_SUM)).any()):
+            return _fold_apart(scores, shares, members)
+        factors = torch.where(taken, shares / torch.where(taken, sums, 1.0), 0.0)
+        both = factors @ members.transpose(-1, -2)
+        return powers * both if keeps_gradients else powers.mul_(both)
+
+
+def _fold_apart(scores: torch.Tensor, shares: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
+    """The same as :func:`fold`, with a softmax for every expert.
+
+    For scores so far apart that all tokens of an expert vanish beside the largest one of a row.
+    """
+    weights = torch.zeros_like(scores)
     lowest = torch.finfo(scores.dtype).min  # not -inf: an expert without tokens must not yield NaN
-    shares = (responsibilities * chosen).to(scores.dtype)  # 0 in the rows of tokens outside the expert
-    weights: torch.Tensor | None = None
-    for expert in range(chosen.shape[-1]):
-        outside = ~chosen[:, None, :, expert]
-        part = scores.masked_fill(outside, lowest).softmax(dim=-1).to(scores.dtype)
-        part = part * shares[..., expert, None]
-        weights = part if weights is None else weights + part
-    assert weights is not None
-    return weights.to(v.dtype) @ v
+    for expert in range(members.shape[-1]):
+        outside = members[:, None, :, expert] == 0
+        part = scores.masked_fill(outside, lowest).softmax(dim=-1)
+        weights = weights + part * shares[..., expert, None]
+    return weights
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from .layers import ChannelNorm, Pointwise
 from .mora import MixtureOfRegionAttention
 from .rfcm import PlainCompression, RegionFeatureCompression
 from .router import Routing
+from .strips import by_strips
 
 
 class RegionFormerBlock(nn.Module):
@@ -41,8 +42,11 @@ class RegionFormerBlock(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None, Routing]:
         """``B x 2C x H x W`` to the same shape; the load loss or None; the routing."""
         mixed, load_loss, routing = self.attention(self.attention_norm(x), with_load_loss)
+        return by_strips(self._feed, x, mixed), load_loss, routing
+
+    def _feed(self, x: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
         x = x + mixed
-        return x + self.mlp(self.mlp_norm(x)), load_loss, routing
+        return x + self.mlp(self.mlp_norm(x))
 
 
 class FusionStage(nn.Module):
@@ -80,7 +84,12 @@ class FusionStage(nn.Module):
         Returns:
             Fused features, same shape; the load loss or None; the routing.
         """
-        if fused is not None:
-            visible, infrared = visible + fused, infrared + fused
-        x, load_loss, routing = self.former(torch.cat([visible, infrared], dim=1), with_load_loss)
+        features = (visible, infrared) if fused is None else (visible, infrared, fused)
+        x, load_loss, routing = self.former(by_strips(_joined, *features), with_load_loss)
         return self.compression(x), load_loss, routing
+
+
+def _joined(visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor | None = None) -> torch.Tensor:
+    if fused is not None:
+        visible, infrared = visible + fused, infrared + fused
+    return torch.cat([visible, infrared], dim=1)

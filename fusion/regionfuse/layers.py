@@ -26,4 +26,18 @@ class Pointwise(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``B x C x H x W`` to ``B x C' x H x W``, channels-last memory."""
-        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return pointwise(x, self.weight, self.bias)
+
+
+def pointwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """Apply one matrix to the channels of every pixel.
+
+    Args:
+        x: ``B x C x H x W``; free of copies in channels-last memory.
+        weight: ``C' x C`` or, as convolutions keep it, ``C' x C x 1 x 1``.
+        bias: ``C'`` values or None.
+
+    Returns:
+        ``B x C' x H x W``, channels-last memory.
+    """
+    return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -21,8 +20,11 @@ from torch import nn
 from .attention import mora_auto, mora_dense, mora_folded, mora_literal, mora_packed
 from .layers import Pointwise
 from .plain_routing import NoRouter, SampleRouter
+from .region_stream import StreamedAttention, route
 from .regions import RegionGrid
 from .router import Router, Routing
+from .strips import by_strips, in_strips
+from .tiles import Tiling
 
 Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 FORMS: dict[str, Form] = {
@@ -93,6 +95,8 @@ class MixtureOfRegionAttention(nn.Module):
             The mixed features, same shape; the load loss or None; the routing.
         """
         grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
+        if in_strips(x) and not self.training and not with_load_loss and self.form != "dense":
+            return self._streamed(x, grid)
         # a token is a patch of one channel: from here to the projection, channels come first in memory
         if isinstance(self.router, Router):
             routing, load_loss = self.router(grid.split(x.contiguous()).flatten(-2), with_load_loss)
@@ -103,19 +107,39 @@ class MixtureOfRegionAttention(nn.Module):
         merged = grid.merge(mixed).contiguous(memory_format=torch.channels_last)
         return self.project(merged), load_loss, routing
 
-    def _qkv(self, x: torch.Tensor) -> torch.Tensor:
-        """Q / alpha, K and V, ``B x 3C x H x W``; the division is done on the weights, for nothing."""
+    def _streamed(self, x: torch.Tensor, grid: RegionGrid) -> tuple[torch.Tensor, None, Routing]:
+        """The same at inference on CPUs, without large intermediate results."""
         width = x.shape[1]
-        alpha = (self.size * self.log_alpha.exp()).repeat_interleave(width // self.heads)
+        routing = route(self.router, x, grid) if isinstance(self.router, Router) else None
+        routing = routing or self.router.route(x, grid, False)[0]
+        attention = StreamedAttention(
+            grid,
+            self.reach,
+            self.heads,
+            self._form(),
+            self.qkv.weight.view(3, width, width),
+            self._kernels().view(3, width, 3, 3),
+        )
+        mixed = attention(x, routing)
+        return by_strips(self.project, mixed), None, routing
+
+    def _qkv(self, x: torch.Tensor) -> torch.Tensor:
+        """Q / alpha, K and V, ``B x 3C x H x W``."""
+        return F.conv2d(self.qkv(x), self._kernels(), padding=1, groups=3 * x.shape[1])
+
+    def _kernels(self) -> torch.Tensor:
+        """Depth-wise kernels of Q / alpha, K and V; the division is done here, for nothing."""
         kernels = self.depthwise.weight
-        kernels = torch.cat([kernels[:width] / alpha[:, None, None, None], kernels[width:]])
-        return F.conv2d(self.qkv(x), kernels, padding=1, groups=3 * width)
+        width = len(kernels) // 3
+        alpha = (self.size * self.log_alpha.exp()).repeat_interleave(width // self.heads)
+        return torch.cat([kernels[:width] / alpha[:, None, None, None], kernels[width:]])
+
+    def _form(self) -> Form:
+        return partial(mora_auto, top_k=self.top_k) if self.form == "auto" else FORMS[self.form]
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""
-        form: Callable[..., torch.Tensor] = (
-            partial(mora_auto, top_k=self.top_k) if self.form == "auto" else FORMS[self.form]
-        )
+        form = self._form()
         whole = (q, k, v, routing.responsibilities, routing.chosen)
         rows, columns = Tiling.of(q.shape[2], self.reach), Tiling.of(q.shape[3], self.reach)
         if rows.alone and columns.alone:
@@ -130,45 +154,6 @@ class MixtureOfRegionAttention(nn.Module):
                 share = (down[:, None] * across)[..., None, None]  # rows x columns x 1 x 1
                 total.narrow(2, top, rows.side).narrow(3, left, columns.side).add_(mixed * share)
         return total
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """Overlapping tiles along one axis, in regions; results are blended where they overlap.
-
-    Attributes:
-        count: regions along the axis.
-        side: regions of a tile.
-        starts: first region of every tile.
-    """
-
-    count: int
-    side: int
-    starts: tuple[int, ...]
-
-    @classmethod
-    def of(cls, count: int, reach: int) -> Tiling:
-        """One tile when ``reach`` allows, else the fewest that overlap by a quarter, evenly spread."""
-        if count <= reach:
-            return cls(count, count, (0,))
-        overlap = min(max(1, reach // 4), reach - 1)
-        tiles = -(-(count - overlap) // (reach - overlap))
-        last = count - reach
-        return cls(count, reach, tuple(round(index * last / (tiles - 1)) for index in range(tiles)))
-
-    @property
-    def alone(self) -> bool:
-        """Whether a single tile covers the axis."""
-        return len(self.starts) == 1
-
-    def weights(self, like: torch.Tensor) -> torch.Tensor:
-        """Share of each tile in its regions, ``tiles x side``; the shares of a region sum to one."""
-        near_edge = torch.arange(1, self.side + 1, device=like.device)
-        ramp = torch.minimum(near_edge, near_edge.flip(0)).clamp(max=self.side // 4 + 1).float()
-        total = torch.zeros(self.count, device=like.device)
-        for start in self.starts:
-            total[start : start + self.side] += ramp
-        return torch.stack([ramp / total[start : start + self.side] for start in self.starts]).to(like.dtype)
 
 
 def _to_groups(x: torch.Tensor, heads: int) -> torch.Tensor:

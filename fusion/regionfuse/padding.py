@@ -24,12 +24,31 @@ def mirror_pad(x: torch.Tensor, left: int, right: int, top: int, bottom: int) ->
         return x
     if max(left, right) < width and max(top, bottom) < height:
         return F.pad(x, (left, right, top, bottom), mode="reflect")
-    rows = _mirrored(height, top, bottom, x.device)
-    columns = _mirrored(width, left, right, x.device)
+    rows = mirrored(height, top, bottom, x.device)
+    columns = mirrored(width, left, right, x.device)
     return x.index_select(-2, rows).index_select(-1, columns)
 
 
-def _mirrored(size: int, before: int, after: int, device: torch.device) -> torch.Tensor:
+def mirror_inwards(x: torch.Tensor, left: int, width: int, top: int, height: int) -> None:
+    """Fill the border of ``x`` by mirroring what it surrounds, in place; equals :func:`mirror_pad` of that.
+
+    Args:
+        x: ``... x H' x W'``, of which ``[..., top : top + height, left : left + width]`` is filled already.
+        left: see above.
+        width: see above.
+        top: see above.
+        height: see above.
+    """
+    for axis, first, size in ((-1, left, width), (-2, top, height)):
+        after = x.shape[axis] - first - size
+        source = mirrored(size, first, after, x.device) + first
+        for start, length in ((0, first), (first + size, after)):
+            if length:
+                border = x.index_select(axis, source[start : start + length])
+                x.narrow(axis, start, length).copy_(border)
+
+
+def mirrored(size: int, before: int, after: int, device: torch.device) -> torch.Tensor:
     """Indices of the mirrored axis: period 2 (size - 1), or always 0 for a single pixel."""
     if size == 1:
         return torch.zeros(before + 1 + after, dtype=torch.long, device=device)

@@ -12,3 +12,8 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
     if torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
+
+
+def at_least_single(x: torch.Tensor) -> torch.Tensor:
+    """Return half precision as single precision, and anything else as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

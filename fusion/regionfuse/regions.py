@@ -9,7 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from .padding import mirror_pad
+from .padding import mirror_pad, mirrored
+from .strips import in_strips
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,26 @@ class RegionGrid:
         """Pixels by which a region exceeds its core on each side."""
         return (self.size - self.stride) // 2
 
+    @property
+    def padded_height(self) -> int:
+        """Rows that the regions cover."""
+        return self.rows * self.stride + 2 * self.margin
+
+    @property
+    def padded_width(self) -> int:
+        """Columns that the regions cover."""
+        return self.columns * self.stride + 2 * self.margin
+
+    @property
+    def inner_rows(self) -> slice:
+        """Rows of the image in the padded one."""
+        return slice(self.margin, self.margin + self.height)
+
+    @property
+    def inner_columns(self) -> slice:
+        """Columns of the image in the padded one."""
+        return slice(self.margin, self.margin + self.width)
+
     def pad(self, x: torch.Tensor) -> torch.Tensor:
         """Mirror-pad ``B x C x H x W`` to what the regions cover."""
         right = self.columns * self.stride - self.width + self.margin
@@ -68,12 +89,38 @@ class RegionGrid:
         ramp = self.window(regions.device, regions.dtype)
         lined = _overlap_add(regions * (ramp[:, None] * ramp), self.stride, axis=-1)
         blended = _overlap_add(lined, self.stride, axis=-2)
-        inner_rows = slice(self.margin, self.margin + self.height)
-        inner_columns = slice(self.margin, self.margin + self.width)
-        blended = blended[..., inner_rows, inner_columns]
-        rows_sum = self._weight_sum(self.rows, regions)[inner_rows]
-        columns_sum = self._weight_sum(self.columns, regions)[inner_columns]
-        return blended / rows_sum[:, None] / columns_sum
+        rows, columns = self.blending(regions)
+        return blended[..., self.inner_rows, self.inner_columns] * rows[:, None] * columns
+
+    def cut(self, padded: torch.Tensor) -> torch.Tensor:
+        """Regions of ``C x H' x W'`` that is padded already: ``C x rows x columns x size x size``, a view."""
+        return padded.unfold(1, self.size, self.stride).unfold(2, self.size, self.stride)
+
+    def add(self, regions: torch.Tensor, total: torch.Tensor, row: int = 0, column: int = 0) -> None:
+        """Add regions ``C x r x c x size x size`` to where they lie in ``C x H' x W'``, in place.
+
+        Args:
+            regions: some neighbouring regions, weighted already.
+            total: what they are added to.
+            row: row of the first region.
+            column: column of the first region.
+        """
+        rows, columns = regions.shape[1:3]
+        starts = range(0, self.size, self.stride)
+        for top in starts:
+            height = min(self.stride, self.size - top)
+            for left in starts:
+                width = min(self.stride, self.size - left)
+                # pieces that do not overlap
+                place = total.narrow(1, row * self.stride + top, (rows - 1) * self.stride + height)
+                place = place.narrow(2, column * self.stride + left, (columns - 1) * self.stride + width)
+                place = place.unfold(1, height, self.stride).unfold(2, width, self.stride)
+                place.add_(regions[..., top : top + height, left : left + width])
+
+    def blending(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What normalises windowed regions that were added up: a factor for every row and every column."""
+        rows, columns = self._weight_sum(self.rows, like), self._weight_sum(self.columns, like)
+        return 1.0 / rows[self.inner_rows], 1.0 / columns[self.inner_columns]
 
     def window(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         """Blending weights along one side, length ``size``, positive, before normalisation."""
@@ -91,16 +138,38 @@ class RegionGrid:
         return _overlap_add(window.expand(count, 1, -1), self.stride, axis=-1)[0]
 
     def means(self, x: torch.Tensor) -> torch.Tensor:
-        """Mean of every region, ``B x C x rows x columns`` (global average pooling of each region)."""
-        return F.avg_pool2d(self.pad(x), self.size, self.stride)
+        """Mean of every region, ``B x C x rows x columns`` (global average pooling of each region).
 
-    def spread(self, values: torch.Tensor) -> torch.Tensor:
+        At inference by two matrix products, which in channels-last memory need no copies.
+        """
+        if not in_strips(x):
+            return F.avg_pool2d(self.pad(x), self.size, self.stride)
+        batch, width = x.shape[:2]
+        down = self._pooling(self.rows, self.height, x)
+        lines = down @ x.permute(0, 2, 3, 1).reshape(batch, self.height, self.width * width)
+        across = self._pooling(self.columns, self.width, x)
+        means = across @ lines.view(batch, self.rows, self.width, width)  # B, rows, columns, C
+        return means.permute(0, 3, 1, 2)
+
+    def _pooling(self, count: int, length: int, like: torch.Tensor) -> torch.Tensor:
+        """Share of each of ``length`` pixels of one axis in the mean of each region, ``count x length``."""
+        last = count * self.stride + self.margin - length
+        pixels = mirrored(length, self.margin, last, like.device).unfold(0, self.size, self.stride)
+        shares = torch.zeros(count, length, device=like.device)
+        shares.scatter_add_(1, pixels, torch.full(pixels.shape, 1 / self.size, device=like.device))
+        return shares.to(like.dtype)
+
+    def spread(self, values: torch.Tensor, lines: slice = slice(None)) -> torch.Tensor:
         """Give every region one value and blend: ``B x C x rows x columns`` to ``B x C x H x W``.
 
         Channels-last memory. Equals ``merge`` of regions that are constant, at a fraction of its cost.
+
+        Args:
+            values: one value a region.
+            lines: lines of the image to return.
         """
         across = self._shares(self.columns, self.width, values)  # W x columns
-        down = self._shares(self.rows, self.height, values)  # H x rows
+        down = self._shares(self.rows, self.height, values)[lines]  # H x rows
         rows = torch.einsum("yr,bcrk->bykc", down, values)
         return (across @ rows).permute(0, 3, 1, 2)
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from .layers import Pointwise
 from .regions import RegionGrid
+from .strips import in_strips, strips
 
 
 class RegionFeatureCompression(nn.Module):
@@ -28,7 +29,19 @@ class RegionFeatureCompression(nn.Module):
         """``B x C x H x W`` to ``B x C' x H x W``."""
         grid = RegionGrid(x.shape[-2], x.shape[-1], self.region, self.size)
         gates = torch.sigmoid(self.gate(grid.means(x)))  # B, C, rows, columns
-        return self.activation(self.compress(x * grid.spread(gates).to(x.dtype)))
+        if not in_strips(x):
+            return self._compressed(x, grid.spread(gates))
+        out: torch.Tensor | None = None
+        for strip in strips(x):
+            part = self._compressed(strip(x), grid.spread(gates[strip.image], strip.rows))
+            out = strip.room(out, part, x)
+            strip.into(out).copy_(part)
+        assert out is not None
+        return out
+
+    def _compressed(self, x: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
+        compressed: torch.Tensor = self.activation(self.compress(x * gates.to(x.dtype)))
+        return compressed
 
 
 class PlainCompression(nn.Module):

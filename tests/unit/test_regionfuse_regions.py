@@ -50,7 +50,14 @@ def test_spread_equals_merge_of_constant_regions(height, width, stride, size):
 def test_means_are_the_means_of_the_regions():
     x = torch.randn(1, 2, 50, 70, dtype=torch.float64)
     grid = RegionGrid(50, 70, 24, 32)
-    assert torch.allclose(grid.means(x), grid.split(x).mean(dim=(-1, -2)))
+    wanted = grid.split(x).mean(dim=(-1, -2))
+    assert torch.allclose(grid.means(x), wanted)
+    with torch.no_grad():
+        assert torch.allclose(grid.means(x), wanted), "another way at inference"
+        assert torch.allclose(
+            RegionGrid(3, 7, 8, 20).means(x[..., :3, :7]),
+            RegionGrid(3, 7, 8, 20).split(x[..., :3, :7]).mean((-1, -2)),
+        )
 
 
 def test_mirror_pad_beyond_the_image():
