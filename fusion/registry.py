@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILTINS",
+    "card_of",
     "cards",
     "create",
     "describe",
@@ -124,7 +125,7 @@ def cards() -> dict[str, MethodCard]:
     found: dict[str, MethodCard] = {}
     for name in names():
         try:
-            found[name] = _card(name)
+            found[name] = card_of(name)
         except MethodError as error:
             log.warning("%s", error)
     return found
@@ -196,8 +197,8 @@ def describe_all() -> list[dict[str, Any]]:
     return records
 
 
-def _card(name: str) -> MethodCard:
-    """Return the card on the class, or of an instance where the class has none."""
+def card_of(name: str) -> MethodCard:
+    """Return the card on the class of a built-in or installed method, else of an instance without weights."""
     cls = load_class(name)
     card = getattr(cls, "card", None)
     if isinstance(card, MethodCard):

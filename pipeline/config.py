@@ -68,11 +68,15 @@ class SplitConfig(Section):
 
 
 class SourceConfig(Section):
-    """One image source: a method by registry name or door, under the name it has in tables and folders."""
+    """One image source: a method by registry name or door, under the name it has in tables and folders.
+
+    ``options`` are keywords of the method's constructor; of a folder or a command, facts of its card.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     method: str | None = None
     weights: Path | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def spec(self) -> str:

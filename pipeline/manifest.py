@@ -34,6 +34,7 @@ FUSION_COLUMNS = (
     "multiply_accumulates",
     "trained_here",
     "weights_sha256",
+    "contamination",
 )
 NOTICE = "synthetic: shows that the pipeline works, not how good a method is"
 
@@ -120,9 +121,18 @@ def default_title(config: Config) -> str:
 
 
 def write_fusion_table(
-    config: Config, workload: Workload, split: Split, plan: Plan, outcome: Outcome, store: Store
+    config: Config,
+    workload: Workload,
+    split: Split,
+    plan: Plan,
+    outcome: Outcome,
+    store: Store,
+    contamination: Mapping[str, str],
 ) -> None:
-    """Write ``tables/fusion.csv``: status, time per image, parameters and multiply-accumulates per source."""
+    """Write ``tables/fusion.csv``: status, time per image, parameters and multiply-accumulates per source.
+
+    ``contamination`` says for each source whether it was trained on test images, see ``contamination.py``.
+    """
     text = io.StringIO()
     table = csv.DictWriter(text, FUSION_COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -144,6 +154,7 @@ def write_fusion_table(
             row |= {"status": "failed", "reason": outcome.failed.get(unit.key, "not run")}
         if source.name in plan.trained:
             row["trained_here"] = f"{train_pairs} pairs, {config.fusion.epochs} epochs"
+        row["contamination"] = contamination.get(source.name, "")
         table.writerow(row)
     write_text(store.run / "tables" / "fusion.csv", text.getvalue())
 

@@ -16,6 +16,7 @@ from ..detection.evaluation.records import FailedSource
 from ..detection.recipe import DetectorRecipe
 from .config import Config, dump_config
 from .console import Screen
+from .contamination import contaminated
 from .detector_config import detector_recipe
 from .execute import Outcome, execute, require
 from .manifest import write_fusion_table, write_manifest
@@ -66,10 +67,13 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         split = Split.load(store.folder(divided) / "split.json")
         require_boxes(workload, split, trains=frozen is None or "retrained" in config.protocols)
         plan = make_plan(config, recipe, frozen, workload, split, store)
+        before = len(warnings)
+        seen = contaminated(config, workload, split)
+        noticed += warnings[before:]
         execute(list(plan), store, screen, outcome)
         tables = _evaluate(plan, divided, len(split.test), store, screen, outcome)
         _publish(plan, divided, tables, split, store, outcome)
-        write_fusion_table(config, workload, split, plan, outcome, store)
+        write_fusion_table(config, workload, split, plan, outcome, store, seen)
         write_quality_table(plan.quality, config.quality.metrics, outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
         write_manifest(config, detector_facts(recipe), workload, split, divided, plan, outcome, store, notes)

@@ -64,6 +64,11 @@ def is_trained_here(source: SourceConfig, fusion: FusionConfig) -> bool:
     )
 
 
+def given_weights(source: SourceConfig, fusion: FusionConfig) -> Path | None:
+    """Return the weights file that the configuration names for a source; None: none, or the shipped one."""
+    return source.weights or (fusion.weights if source.spec in TRAINABLE else None)
+
+
 def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, split: Split) -> Unit:
     """Train a fusion network on train split and extra pairs; result: ``weights.safetensors`` + card."""
     options = training_options(config.fusion, source.spec)
@@ -103,13 +108,13 @@ def fuse_unit(
     from ..fusion.registry import fingerprint
 
     pairs = [workload.pairs[stem] for stem in sorted(stems)]
-    given = source.weights or (config.fusion.weights if source.spec in TRAINABLE else None)
+    given = given_weights(source, config.fusion)
     if given is None and trained is None and source.spec in TRAINABLE:
         from ..fusion.regionfuse.method import SHIPPED
 
         given = SHIPPED
     params = {
-        "method": fingerprint(source.spec, given),
+        "method": fingerprint(source.spec, given, source.options),
         "images": workload.images_digest(pairs),
         "tile": config.fusion.tile,
     }
@@ -121,7 +126,7 @@ def fuse_unit(
         from ..fusion.run import fuse_pairs
 
         weights = store.folder(trained) / "weights.safetensors" if trained else given
-        method = create(source.spec, weights=weights)
+        method = create(source.spec, weights=weights, options=source.options)
         timing = fuse_pairs(
             method,
             pairs,

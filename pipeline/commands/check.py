@@ -15,6 +15,7 @@ from ...datasets.errors import DataError
 from ..config import Config
 from ..config_file import load_config
 from ..console import Screen
+from ..contamination import contaminated
 from ..detector_config import detector_recipe
 from ..plan import make_plan
 from ..run import shown_warnings
@@ -77,6 +78,7 @@ def _print_plan(config: Config, screen: Screen, console: Console) -> None:
         recipe, frozen = detector_recipe(config)
         plan = make_plan(config, recipe, frozen, workload, split, Store(Path(scratch)))
     _print_split(workload, split, console)
+    contaminated(config, workload, split)  # It warns.
     counts = Counter(unit.stage for unit in plan)
     steps = ", ".join(f"{count} x {stage}" for stage, count in counts.items())
     console.print(

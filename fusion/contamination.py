@@ -1,0 +1,116 @@
+"""Has a method seen the test images while it was trained?
+
+Two things can tell. The card of its weights may list the training files by content; then the answer is a
+number. Otherwise only the names of its training data sets are known, and a name that is that of the data set
+under test is a suspicion. A copy of an image that was encoded anew has other content and is not recognised.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .names import BUILTINS, split_mode
+
+HASH_DIGITS = 16
+"""Files are listed in cards by that many hexadecimal digits of their SHA-256."""
+
+GENERIC = ("folders", "folder", "images", "unknown", "custom", "data", "dataset")
+"""Names that stand for any data set at all."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is known about the images that weights were trained on.
+
+    Attributes:
+        names: data sets.
+        images: first :data:`HASH_DIGITS` hexadecimal digits of the SHA-256 of every visible training file;
+            None when the files are not known.
+    """
+
+    names: tuple[str, ...] = ()
+    images: frozenset[str] | None = None
+
+    def __or__(self, other: TrainingData) -> TrainingData:
+        """Return the data of both, as of weights that were trained further; unknown files stay unknown."""
+        unknown = (self.images is None and self.names) or (other.images is None and other.names)
+        images = None if unknown else (self.images or frozenset()) | (other.images or frozenset())
+        return TrainingData(tuple(dict.fromkeys((*self.names, *other.names))), images)
+
+
+def training_data(
+    spec: str, weights: Path | None = None, options: Mapping[str, Any] | None = None
+) -> TrainingData:
+    """Return what a method's card, or the card beside its weights file, says about its training data.
+
+    Args:
+        spec: as for :func:`regionfuse.fusion.registry.create`.
+        weights: weights file, where the method takes one; its card is the file ``NAME.json`` beside it.
+        options: keywords of the constructor.
+
+    Raises:
+        MethodError: the method cannot be made, so that it has no card.
+    """
+    name, _ = split_mode(spec)
+    if weights is None and name in BUILTINS and BUILTINS[name].shipped:
+        weights = Path(__file__).parent / BUILTINS[name].shipped
+    stated = stated_by_weights(weights) if weights is not None else TrainingData()
+    return stated if stated.names else TrainingData(_names_of_method(spec, weights, options), stated.images)
+
+
+def stated_by_weights(weights: Path) -> TrainingData:
+    """Return what the card beside a weights file says; nothing when there is no card."""
+    try:
+        card = json.loads(weights.with_name(weights.name + ".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return TrainingData()  # Loading the weights complains, where the card is needed.
+    if not isinstance(card, dict):
+        return TrainingData()
+    images = _texts(card.get("training_images"))
+    hashes = frozenset(text[:HASH_DIGITS].lower() for text in images)
+    return TrainingData(_texts(card.get("trained_on")), hashes or None)
+
+
+def contamination(data: TrainingData, test_set: Iterable[str], test_images: Collection[str]) -> str:
+    """Say in a few words whether the test images were trained on; empty: nothing speaks for it.
+
+    Args:
+        data: what is known about the training.
+        test_set: names of the data set under test.
+        test_images: SHA-256 of every visible test file, hexadecimal.
+    """
+    if data.images is not None:
+        seen = sum(image[:HASH_DIGITS] in data.images for image in test_images)
+        return f"{seen} of {len(test_images)} test images seen in training" if seen else ""
+    wanted = {_plain(name) for name in test_set} - {"", *GENERIC}
+    matching = [name for name in data.names if wanted & {_plain(name), *_words(name)}]
+    return f"trained on {', '.join(matching)} (which images is not known)" if matching else ""
+
+
+def _names_of_method(spec: str, weights: Path | None, options: Mapping[str, Any] | None) -> tuple[str, ...]:
+    from .registry import card_of, create
+
+    name, _ = split_mode(spec)
+    if name in BUILTINS:
+        return card_of(name).trained_on  # Without reading weights, which may be large.
+    return create(spec, weights=weights, options=options).card.trained_on
+
+
+def _plain(name: str) -> str:
+    """Return a name in one writing: M3FD, m3fd, M³FD and m3-fd are the same."""
+    return re.sub(r"[\W_]+", "", name.casefold().replace("³", "3"))
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[\W_]+", name.casefold().replace("³", "3")))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()

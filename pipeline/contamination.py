@@ -1,0 +1,51 @@
+"""Which sources of a run have seen its test images while they were trained."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ..datasets.errors import MethodError
+from ..datasets.splits import Split
+from ..fusion.contamination import HASH_DIGITS, TrainingData, contamination, stated_by_weights, training_data
+from .config import Config, SourceConfig
+from .plan import with_reference
+from .stages import given_weights, is_trained_here, training_options
+from .workload import Workload
+
+log = logging.getLogger(__name__)
+
+
+def contaminated(config: Config, workload: Workload, split: Split) -> dict[str, str]:
+    """Return for each source that may have seen test images what is known about it, and warn of each.
+
+    Known before anything is trained or fused: what a run trains itself is known by the files it will read.
+    """
+    pairs = workload.pairs
+    names = [pairs.name]
+    if config.dataset.format == "folders":  # The format says nothing, the folder may.
+        names += pairs.root.resolve().parts[-2:]
+    test = [workload.hashes[pairs[stem].visible] for stem in split.test]
+    found = {}
+    for source in with_reference(config):
+        try:
+            data = _data(source, config, workload, split)
+        except MethodError as error:
+            log.warning("%s: what it was trained on is not known: %s", source.name, error)
+            continue
+        flag = contamination(data, names, test)
+        if flag:
+            found[source.name] = flag
+            log.warning("%s: %s; its scores on this test split may be too good", source.name, flag)
+    return found
+
+
+def _data(source: SourceConfig, config: Config, workload: Workload, split: Split) -> TrainingData:
+    if not is_trained_here(source, config.fusion):
+        return training_data(source.spec, given_weights(source, config.fusion), source.options)
+    used = [workload.pairs[stem] for stem in split.train]
+    used += [pair for extra in workload.extra for pair in extra]
+    names = (workload.pairs.name, *(extra.name for extra in workload.extra))
+    here = TrainingData(names, frozenset(workload.hashes[pair.visible][:HASH_DIGITS] for pair in used))
+    init = training_options(config.fusion, source.spec).init_weights
+    return here | stated_by_weights(Path(init)) if init else here

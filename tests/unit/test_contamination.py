@@ -1,0 +1,154 @@
+"""Whether a method has seen the test images: by name of the data set and by content of the files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regionfuse.datasets.errors import MethodError
+from regionfuse.datasets.images import write_png
+from regionfuse.datasets.leakage import Leakage
+from regionfuse.datasets.records import Pair, PairSet
+from regionfuse.datasets.splits import Split
+from regionfuse.fusion.contamination import TrainingData, contamination, stated_by_weights, training_data
+from regionfuse.fusion.regionfuse.method import SHIPPED
+from regionfuse.pipeline.config import Config
+from regionfuse.pipeline.contamination import contaminated
+from regionfuse.pipeline.workload import Workload
+
+HASHES = [hashlib.sha256(bytes([number])).hexdigest() for number in range(5)]
+
+
+def short(*numbers: int) -> frozenset[str]:
+    return frozenset(HASHES[number][:16] for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("names", "test_set", "flagged"),
+    [
+        (("M3FD",), "m3fd", True),
+        (("M³FD",), "m3fd", True),
+        (("m3-fd",), "M3FD", True),
+        (("M3FD (4200 pairs)",), "m3fd", True),
+        (("FLIR-aligned",), "flir", True),
+        (("Road Scene",), "roadscene", True),
+        (("MSRS",), "m3fd", False),
+        (("FMB", "MSRS"), "msrs", True),
+        (("unknown: see the authors' paper",), "m3fd", False),
+        (("folders",), "folders", False),
+        (("",), "", False),
+        ((), "m3fd", False),
+    ],
+)
+def test_names_of_data_sets(names: tuple[str, ...], test_set: str, flagged: bool) -> None:
+    found = contamination(TrainingData(names), [test_set], HASHES)
+    assert bool(found) is flagged
+    if flagged:
+        assert found == f"trained on {names[0] if names[0] != 'FMB' else 'MSRS'} (which images is not known)"
+
+
+def test_known_files_count_and_overrule_names() -> None:
+    assert contamination(TrainingData(("M3FD",), short(0, 3)), ["m3fd"], HASHES[2:]) == (
+        "1 of 3 test images seen in training"
+    )
+    assert contamination(TrainingData(("other",), short(0, 1, 2, 3, 4)), ["m3fd"], HASHES) == (
+        "5 of 5 test images seen in training"
+    )
+    # the files are known and none is a test image: the name of the data set is no longer a suspicion
+    assert contamination(TrainingData(("M3FD",), short(0, 1)), ["m3fd"], HASHES[2:]) == ""
+
+
+def test_data_of_weights_that_were_trained_further() -> None:
+    first, second = TrainingData(("a",), short(0)), TrainingData(("b", "a"), short(1))
+    assert first | second == TrainingData(("a", "b"), short(0, 1))
+    assert (first | TrainingData(("M3FD",))).images is None  # some of its files are not known
+    assert first | TrainingData() == first
+
+
+def test_card_beside_a_weights_file(tmp_path: Path) -> None:
+    weights = tmp_path / "net.pth"
+    card = tmp_path / "net.pth.json"
+    assert stated_by_weights(weights) == TrainingData()
+    card.write_text(json.dumps({"trained_on": "MSRS", "training_images": [HASHES[0].upper()]}))
+    assert stated_by_weights(weights) == TrainingData(("MSRS",), short(0))
+    for text in ("[1]", "{", '{"trained_on": 3}'):
+        card.write_text(text)
+        assert stated_by_weights(weights) == TrainingData()
+
+
+def test_cards_of_methods(tmp_path: Path) -> None:
+    assert training_data("average") == TrainingData()
+    assert training_data("ship:published").names == ("M3FD",)
+    assert training_data("ship", tmp_path / "ship.pth").names == ("M3FD",)  # without reading the file
+    stated = json.loads(SHIPPED.with_name(SHIPPED.name + ".json").read_text(encoding="utf-8"))
+    assert training_data("regionfuse").images == frozenset(stated["training_images"])
+    folder = training_data(f"folder:{tmp_path}", options={"trained_on": ["TNO"]})
+    assert folder == TrainingData(("TNO",))
+    with pytest.raises(MethodError, match="there is no file"):
+        training_data(f"{tmp_path}/none.py:A")
+
+
+@pytest.fixture
+def workload(tmp_path: Path) -> Workload:
+    """Eight pairs; numbers 6 and 7 are byte for byte the same."""
+    pairs, hashes = [], {}
+    for number in range(8):
+        files = tmp_path / "set" / "ir" / f"{number}.png", tmp_path / "set" / "vi" / f"{number}.png"
+        for path in files:
+            write_png(path, np.full((8, 8), min(number, 6) * 10, np.uint8))
+            hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        pairs.append(Pair(str(number), *files, 8, 8))
+    return Workload(PairSet("m3fd", tmp_path / "set", tuple(pairs), ()), (), hashes)
+
+
+def split_of(train: str, test: str) -> Split:
+    leakage = Leakage(len(test), 0.0, None, 0.0)
+    return Split("list", 0, "m3fd", 0, tuple(train), (), tuple(test), (), leakage)
+
+
+def config_of(tmp_path: Path, sources: list[dict[str, object]], **fusion: object) -> Config:
+    return Config.model_validate({"dataset": {"root": tmp_path}, "sources": sources, "fusion": fusion})
+
+
+def test_sources_of_a_run(workload: Workload, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    weights = tmp_path / "mine.pth"
+    images = [workload.hashes[workload.pairs[stem].visible][:16] for stem in "0123"]
+    (tmp_path / "mine.pth.json").write_text(json.dumps({"trained_on": ["own"], "training_images": images}))
+    sources: list[dict[str, object]] = [
+        {"name": "average"},
+        {"name": "ship"},
+        {"name": "sage"},
+        {"name": "mine", "method": "cddfuse", "weights": weights},
+        {"name": "elsewhere", "method": f"folder:{tmp_path}", "options": {"trained_on": ["M3FD"]}},
+        {"name": "absent", "method": f"{tmp_path}/absent.py:A"},
+        {"name": "regionfuse"},
+    ]
+    found = contaminated(config_of(tmp_path, sources, epochs=1), workload, split_of("456", "23"))
+    assert found == {
+        "ship": "trained on M3FD (which images is not known)",
+        "mine": "2 of 2 test images seen in training",
+        "elsewhere": "trained on M3FD (which images is not known)",
+    }
+    assert "mine: 2 of 2 test images seen in training; its scores" in caplog.text
+    assert "absent: what it was trained on is not known" in caplog.text
+
+
+def test_training_in_the_run_is_known_before_it(workload: Workload, tmp_path: Path) -> None:
+    """Pair 7 is a copy of pair 6: whoever trains on one has seen the other."""
+    sources: list[dict[str, object]] = [{"name": "regionfuse"}]
+    split = split_of("456", "37")
+    assert contaminated(config_of(tmp_path, sources, epochs=1), workload, split) == {
+        "regionfuse": "1 of 2 test images seen in training"
+    }
+    init = tmp_path / "init.safetensors"
+    first = workload.hashes[workload.pairs["3"].visible]
+    init.with_name("init.safetensors.json").write_text(
+        json.dumps({"trained_on": ["m3fd"], "training_images": [first]})
+    )
+    assert contaminated(config_of(tmp_path, sources, epochs=1, init=init), workload, split) == {
+        "regionfuse": "2 of 2 test images seen in training"
+    }
