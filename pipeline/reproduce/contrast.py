@@ -125,15 +125,11 @@ def _detection(table: pd.DataFrame, shop: Shop) -> Table:
     best = {k: table.loc[table["k"] == k, DETECTION].round(3).max() for k in strengths}
     for title, group in table.groupby("title", sort=False):
         by = group.set_index("k")[DETECTION]
-        rows.append(
-            (
-                Cell(str(title)),
-                *(
-                    Cell(points(float(by[k])), bold=bool(round(float(by[k]), 3) == best[k]))
-                    for k in strengths
-                ),
-            )
-        )
+        cells = [Cell(str(title))]
+        for k in strengths:
+            value = float(by[k])
+            cells.append(Cell(points(value), bold=bool(round(value, 3) == best[k])))
+        rows.append(tuple(cells))
     what = f"mAP50 in AP points against the contrast k: {_detector(shop)}. Bold: best of a column."
     return Table(
         "contrast-detection",

@@ -146,13 +146,14 @@ def _finding(table: pd.DataFrame) -> str:
     if ours["status"] != "ok":
         return f"RegionFuse failed: {ours['reason']}."
     shares = {zone: float(ours[zone]) for zone in ZONES}
-    told = ", ".join(f"{percent(shares[zone])} in {zone} pixels" for zone in ZONES)
+    told = ", ".join(f"{percent(share)} in {zone} pixels" for zone, share in shares.items() if defined(share))
+    text = f"At k = {FIGURE3_STRENGTH:g} RegionFuse takes {told} from the infrared image"
     dark, normal = shares["under-exposed"], shares["normal"]
-    verdict = "more" if dark > normal else "not more"
-    return (
-        f"At k = {FIGURE3_STRENGTH:g} RegionFuse takes {told} from the infrared image: {verdict} in the dark "
-        "than elsewhere" + (", as in the paper." if dark > normal else ", against the paper.")
-    )
+    if not (defined(dark) and defined(normal)):
+        return f"{text}; the test pairs have too few dark pixels to compare them with the others."
+    if dark > normal:
+        return f"{text}: more in the dark than in normal light, as in the paper."
+    return f"{text}: not more in the dark than in normal light, against the paper."
 
 
 def _table(table: pd.DataFrame, shop: Shop) -> Table:
