@@ -60,6 +60,11 @@ def reproduce(
     if list_ or not names:
         list_experiments()
         return
+    import logging
+
+    from .console import Screen
+
+    logging.getLogger("regionfuse").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
     work(
         names=tuple(names),
         scale=scale,
@@ -73,6 +78,5 @@ def reproduce(
         classifier=classifier,
         steps=steps,
         device=device,
-        verbose=verbose,
-        quiet=quiet,
+        screen=Screen(-1 if quiet else verbose),
     )

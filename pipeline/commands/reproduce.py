@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..reproduce.experiments import EXPERIMENTS
+
+if TYPE_CHECKING:
+    from ..console import Screen
 
 # Minutes on two CPU cores at the small scale with real pairs, alone and with nothing done before.
 MINUTES = {
@@ -39,11 +43,9 @@ def reproduce(
     classifier: Path | None,
     steps: int | None,
     device: str,
-    verbose: int,
-    quiet: bool,
+    screen: Screen,
 ) -> None:
     """Run experiments and print findings and paths; exit code 1 when something failed."""
-    from ..cli import _screen
     from ..reproduce.material import Request
     from ..reproduce.run import Order
     from ..reproduce.run import reproduce as work
@@ -60,7 +62,7 @@ def reproduce(
         methods=methods,
         steps=steps,
     )
-    result = work(order, _screen(verbose, quiet))
+    result = work(order, screen)
     for chapter in result.chapters:
         typer.echo(f"{chapter.experiment.name}: {chapter.finding}")
     for what, why in result.failed.items():

@@ -7,32 +7,49 @@ from collections.abc import Callable, Sequence
 from ..store import Store, Unit
 from .shop import Shop
 
-# Seconds on two quiet cores; a training's are per step of its default batch, measured with the tiny network.
-_STEP = {"regionfuse": 0.45, "piafusion": 0.6}
-_SLOWER = {"region 16": 2.0, "restormer": 1.3, "xrestormer": 3.0}
-_PER_IMAGE = {"fuse": 0.6, "quality": 0.25, "predict": 0.3, "zones": 0.1, "prepare": 0.1}
-_FLAT = {"efficiency": 25.0, "evaluate": 2.0}
-_BASE = 60.0  # the base network on a CPU against the tiny one at batch 2
+# Seconds on two quiet cores. A training's are per step of the small scale.
+_STEP = {"regionfuse": 0.45, "piafusion": 0.5}
+_BASE = 60.0  # a step of the base network at batch 8 against one of the tiny network at batch 2
+_SLOWER = {"restormer": 1.3, "xrestormer": 4.0}  # by encoder; RegionFuse has X-Restormer blocks anyway
+_SMALL_REGION, _SMALL_REGION_COST = 16, 2.0
+_TRAINING = 3.0  # to start and to finish one
+_PER_MEGAPIXEL = {"fuse": 4.0, "quality": 0.6, "predict": 0.6, "zones": 0.3, "prepare": 0.3}
+_FUSING = {
+    "visible": 0.1,
+    "infrared": 0.1,
+    "average": 0.1,
+    "laplacian": 0.2,
+    "PIAFusion": 2.5,
+    "PIAFusion*": 8.0,
+}
+_FLAT = {"efficiency": 25.0, "evaluate": 0.5}
+_PIXELS = 0.31  # megapixels of a whole image
 
 
 def guess(unit: Unit, shop: Shop) -> float:
     """Return the seconds that a unit is expected to take on a CPU with two cores."""
     if unit.stage == "train-fusion":
-        options = unit.params["options"]
-        steps = options["epochs"] * (options["steps_per_epoch"] or max(1, len(shop.material.train) // 8))
-        step = _STEP[options["method"]]
-        if options["region"] is not None and options["region"] <= 16:
-            step *= _SLOWER["region 16"]
-        encoder = options["network"].get("encoder")
-        if options["method"] == "piafusion" or encoder == "restormer":
-            step *= _SLOWER.get(encoder or "", 1.0)
-        if options["method"] == "regionfuse" and options["preset"] == "base":
-            step *= _BASE
-        return float(steps * step + 2.0)
-    if unit.stage in _PER_IMAGE:
-        images = max(len(shop.material.test), len(shop.material.detection or ()))
-        return _PER_IMAGE[unit.stage] * images
+        return _training(unit, shop)
+    if unit.stage in _PER_MEGAPIXEL:
+        prepared = unit if unit.stage == "prepare" else unit.needs[0]
+        crop, side = prepared.params["crop"], prepared.params["side"]
+        pixels = crop[0] * crop[1] / 1e6 if crop else 0.75 * side**2 / 1e6 if side else _PIXELS
+        factor = _FUSING.get(unit.source or "", 1.0) if unit.stage == "fuse" else 1.0
+        if unit.stage == "fuse" and factor == 1.0 and shop.scale.name == "paper":
+            factor = _BASE / 8
+        return float(0.3 + _PER_MEGAPIXEL[unit.stage] * factor * pixels * len(prepared.params["boxes"]))
     return _FLAT.get(unit.stage, 1.0)
+
+
+def _training(unit: Unit, shop: Shop) -> float:
+    options = unit.params["options"]
+    passes = max(1, len(shop.material.train) // options["batch_size"])
+    step = _STEP.get(options["method"], 0.5)
+    if options["method"] == "regionfuse":
+        step *= _BASE if options["preset"] == "base" else 1.0
+        step *= _SMALL_REGION_COST if (options["region"] or 48) <= _SMALL_REGION else 1.0
+    step *= _SLOWER.get(options["network"].get("encoder", ""), 1.0)
+    return float(options["epochs"] * (options["steps_per_epoch"] or passes) * step + _TRAINING)
 
 
 class Clock:
@@ -45,15 +62,16 @@ class Clock:
 
     def remaining(self, finished: int = 0) -> float:
         """Return the seconds expected for the units after the first ``finished`` ones."""
-        told: dict[str, list[float]] = {}
+        told: dict[str, tuple[float, float]] = {}  # seconds taken and expected, by stage
         left: list[Unit] = []
         for number, unit in enumerate(self._units):
             if self._store.is_done(unit):
                 taken = float(self._store.record(unit).get("seconds", 0.0))
-                told.setdefault(unit.stage, []).append(taken / max(self._guess[unit.key], 1e-3))
+                before = told.get(unit.stage, (0.0, 0.0))
+                told[unit.stage] = before[0] + taken, before[1] + self._guess[unit.key]
             elif number >= finished:
                 left.append(unit)
-        factor = {stage: sum(ratios) / len(ratios) for stage, ratios in told.items()}
+        factor = {stage: taken / expected for stage, (taken, expected) in told.items() if expected > 0}
         return sum(self._guess[unit.key] * factor.get(unit.stage, 1.0) for unit in left)
 
     def title(self) -> Callable[[int], str]:
