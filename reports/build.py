@@ -82,6 +82,7 @@ def make_summary(context: Context, document: Document) -> dict[str, Any]:
                 "status": "ok" if score.ok else "failed",
                 "reason": score.reason,
                 "seeds": score.seeds,
+                "contamination": context.results.contamination.get(score.source, ""),
             }
             row.update({metric: _number(score.mean.get(metric)) for metric in METRICS})
             row["delta_visible"] = {

@@ -28,6 +28,7 @@ _ESCAPES = {
     "²": r"$^2$",
     "≥": r"$\geq$",
     "Δ": r"$\Delta$",
+    "†": r"$^\dagger$",
     "µ": r"$\mu$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",

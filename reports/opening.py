@@ -9,6 +9,7 @@ from .blocks import Block, Figure, KeyValues, Note, Paragraph
 from .context import PROTOCOL_QUESTIONS, Context, protocol_title
 from .figures.differences import draw_differences
 from .numbers import join, percent, plural
+from .sections.cells import DAGGER, contamination_note
 from .sections.detection import score_table
 
 
@@ -55,7 +56,11 @@ def title_facts(context: Context) -> tuple[tuple[str, str], ...]:
 
 
 def title_remarks(context: Context) -> list[Block]:
-    """What must be known before the numbers: sources that failed."""
+    """What must be known before the numbers: sources that were trained on test images, or failed."""
+    return [*contamination_note(context), *_failures(context)]
+
+
+def _failures(context: Context) -> list[Block]:
     failed = {
         score.title: protocol
         for protocol, scores in context.scores.items()
@@ -101,6 +106,8 @@ def reading_guide(context: Context) -> list[Block]:
     ]  # fmt: skip
     rows += [(protocol, PROTOCOL_QUESTIONS[protocol]) for protocol in context.results.protocols
              if protocol in PROTOCOL_QUESTIONS]  # fmt: skip
+    if context.results.contamination:
+        rows.append((DAGGER, "the source may have been trained on images of this test split"))
     rows += [
         ("fixed, broken", "objects that a source gets right and visible-only wrong, and the reverse"),
         ("failed", "a source that could not be fused or detected on keeps its row, with the reason"),

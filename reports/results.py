@@ -53,6 +53,15 @@ class Results:
         }
 
     @cached_property
+    def contamination(self) -> dict[str, str]:
+        """For each source that may have been trained on test images: what is known about it."""
+        frame = self.tables.get("fusion")
+        if frame is None or "contamination" not in frame.columns:
+            return {}
+        found = dict(zip(frame["source"], frame["contamination"], strict=True))
+        return {name: found[name] for name in self.sources if found.get(name)}
+
+    @cached_property
     def protocols(self) -> tuple[str, ...]:
         """Protocols that have rows, retrained first."""
         present = list(dict.fromkeys(self.tables["detection"]["protocol"]))

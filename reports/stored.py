@@ -27,6 +27,7 @@ _TEXT = frozenset(
             "device",
             "trained_here",
             "weights_sha256",
+            "contamination",
             "metric",
             "image",
         ),

@@ -14,7 +14,7 @@ _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With on
 
 def make_verdict(context: Context) -> tuple[str, str]:
     """Say which source scores best and by how much, then what changed for objects."""
-    return _scores_sentence(context), _objects_sentence(context)
+    return _scores_sentence(context) + _seen_clause(context), _objects_sentence(context)
 
 
 def _scores_sentence(context: Context) -> str:
@@ -57,6 +57,15 @@ def _scores_sentence(context: Context) -> str:
         f"{lead}, {best.title} scores highest of {number} sources, {score} {where}{ahead}; against "
         f"visible-only that is {signed_points(best.delta.get(HEADLINE))}: {_certainty(context, best)}."
     )
+
+
+def _seen_clause(context: Context) -> str:
+    """Return a sentence when the best source owes its place to images that it may have seen in training."""
+    best = context.best(context.headline_protocol)
+    known = context.results.contamination.get(best.source, "") if best is not None else ""
+    if best is None or not known or _nothing_found(context):
+        return ""
+    return f" But {best.title} may have seen these images before: {known}."
 
 
 def _nothing_found(context: Context) -> bool:

@@ -48,6 +48,7 @@ class Fake:
     titles: tuple[tuple[str, str], ...] = ()
     pictures: bool = True
     quality: bool = True
+    contamination: tuple[tuple[str, str], ...] = ()
 
 
 def wilson(count: float, total: float) -> tuple[float, float]:
@@ -389,6 +390,7 @@ def fusion_table(fake: Fake) -> pd.DataFrame:
                 "multiply_accumulates": 21_400_000_000 if learned else 0,
                 "trained_here": "48 pairs, 6 epochs" if learned else "",
                 "weights_sha256": "9f" * 32 if learned else "",
+                "contamination": dict(fake.contamination).get(source, ""),
             }
         )
     return pd.DataFrame(rows)

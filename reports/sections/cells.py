@@ -9,10 +9,30 @@ from ..context import Context
 from ..numbers import defined
 from ..scores import SourceScore
 
+DAGGER = "†"
+"""Marks sources that may have been trained on test images."""
+
 
 def source_cell(context: Context, source: str) -> Cell:
-    """Name of a source with its colour."""
-    return Cell(context.results.titles.get(source, source), swatch=context.colors.get(source, ""))
+    """Name of a source with its colour, and a dagger when it may have been trained on test images."""
+    title = context.results.titles.get(source, source)
+    mark = f" {DAGGER}" if source in context.results.contamination else ""
+    return Cell(title + mark, swatch=context.colors.get(source, ""))
+
+
+def contamination_note(context: Context) -> list[Note]:
+    """What the dagger in the tables means; nothing when no source has one."""
+    found = context.results.contamination
+    if not found:
+        return []
+    listed = "; ".join(f"{context.results.titles[name]}: {text}" for name, text in found.items())
+    return [
+        Note(
+            f"{DAGGER} {listed}. Scores on images that a method was trained on may be too good: do not rank "
+            "these rows against the others.",
+            "warning",
+        )
+    ]
 
 
 def nothing_finished(context: Context) -> Note | None:

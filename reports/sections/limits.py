@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import Context
-from ..numbers import Z95, percent, plural, whole, wilson
+from ..numbers import Z95, join, percent, plural, whole, wilson
 from ..scores import FEW_BLOCKS, HEADLINE, interval_blocks
+from .cells import DAGGER
 
 NARROW = 0.05
 MOST = 12
@@ -46,7 +47,7 @@ def limits_section(context: Context) -> list[Block]:
     blocks.append(Paragraph.of("Threshold.", _THRESHOLD))
     if "frozen" in results.protocols and len(results.protocols) > 1:
         blocks.append(Paragraph.of("Protocols.", _PROTOCOLS))
-    trained = _trained_elsewhere(context)
+    trained = _training_data(context)
     if trained:
         blocks.append(Paragraph.of("Training data.", trained))
     if counts:
@@ -113,25 +114,37 @@ def _chance(context: Context) -> str:
     return text
 
 
-def _trained_elsewhere(context: Context) -> str:
-    """A warning when a method was trained on the data set that it is tested on, but not in this run."""
-    name = str((context.results.manifest.get("dataset") or {}).get("name", "")).lower()
-    frame = context.results.table("fusion")
-    here: set[str] = set()
-    if frame is not None and "trained_here" in frame.columns:
-        here = set(frame[frame["trained_here"] != ""]["source"])
-    suspects = []
+def _training_data(context: Context) -> str:
+    """Which sources may have been trained on test images, and of which nothing is known."""
+    results = context.results
+    text = ""
+    for name, found in results.contamination.items():
+        text += f" {results.titles[name]} ({DAGGER}): {found}."
+    if text:
+        text += (
+            " A method does better on images that it was trained on, so these rows say little about new "
+            "ones. Images are compared by the content of their files: a copy that was encoded anew, or the "
+            "next frame of a video, is not recognised."
+        )
+    unknown = [results.titles[name] for name in _of_unknown_training(context)]
+    if unknown:
+        text += (
+            f" What {join(unknown)} {'was' if len(unknown) == 1 else 'were'} trained on is not stated, so "
+            "that test images may have been among it."
+        )
+    return text
+
+
+def _of_unknown_training(context: Context) -> list[str]:
+    """Learned sources whose cards name no training data that anybody could look up."""
+    found = []
     for item in context.results.manifest.get("sources") or []:
-        card = item.get("card") or {}
-        trained = [str(entry).lower() for entry in card.get("trained_on") or []]
-        if name and name in trained and item["name"] not in here:
-            suspects.append(context.results.titles[str(item["name"])])
-    if not suspects:
-        return ""
-    return (
-        f" The weights of {', '.join(suspects)} were trained on this data set elsewhere; whether on "
-        "images of this test split is not known. Read their rows with that in mind."
-    )
+        card, name = item.get("card") or {}, str(item["name"])
+        trained = [str(entry) for entry in card.get("trained_on") or []]
+        stated = [entry for entry in trained if not entry.casefold().startswith("unknown")]
+        if card.get("kind") == "learned" and not stated and name in context.results.titles:
+            found.append(name)
+    return found
 
 
 def _weights(counts: dict[str, int]) -> Table:

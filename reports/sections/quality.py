@@ -10,7 +10,7 @@ from ..figures.quality import draw_quality, draw_relations
 from ..numbers import decimal, defined, join, plural, signed
 from ..quality import Quality, Relation, make_quality, relations
 from ..scores import FEW_BLOCKS, HEADLINE
-from .cells import best_text, is_best, source_cell
+from .cells import best_text, contamination_note, is_best, source_cell
 
 WIDE = 1.0  # an interval of correlations as wide as half of all that is possible says nothing
 ASKED = "SF"  # the metric of the question; the first one stored when a run is without it
@@ -22,6 +22,7 @@ def quality_section(context: Context) -> list[Block]:
     if quality is None:
         return []
     blocks: list[Block] = [Heading("Fusion quality"), Paragraph.of(_introduction(quality))]
+    blocks += contamination_note(context)
     if quality.paper:
         blocks.append(_paper_table(context, quality))
         blocks.append(Figure(draw_quality(context, quality), _dots_caption(quality)))

@@ -1,0 +1,92 @@
+"""Sources that may have been trained on test images are marked wherever their scores stand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from regionfuse.reports.blocks import Block, Note, Paragraph, Table
+from regionfuse.reports.context import Context, make_context
+from regionfuse.reports.latex import latex_table
+from regionfuse.reports.opening import reading_guide, title_remarks
+from regionfuse.reports.sections.appendix import appendix_section
+from regionfuse.reports.sections.detection import detection_section, score_table
+from regionfuse.reports.sections.limits import limits_section
+from regionfuse.reports.stored import load_results
+from regionfuse.reports.verdict import make_verdict
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from reports_fake_run import Fake, write_fake_run
+
+FLAG = "3 of 12 test images seen in training"
+
+
+def made(folder: Path, *contamination: tuple[str, str]) -> Context:
+    fake = Fake(
+        sources=("visible", "average", "regionfuse"),
+        pictures=False,
+        quality=False,
+        contamination=contamination,
+    )
+    return make_context(load_results(write_fake_run(folder / "run", fake)))
+
+
+def without_figures(context: Context) -> list[Block]:
+    return [
+        *title_remarks(context),
+        *reading_guide(context),
+        *detection_section(context),
+        *limits_section(context),
+        *appendix_section(context),
+    ]
+
+
+def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
+    context = made(tmp_path, ("regionfuse", FLAG))
+    best = context.best("retrained")
+    assert best is not None and best.source == "regionfuse"  # so the verdict must say it
+    blocks = without_figures(context)
+    firsts = {
+        block.label: [row[0].text for row in block.rows] for block in blocks if isinstance(block, Table)
+    }
+    assert {label for label, cells in firsts.items() if "RegionFuse †" in cells} == {
+        *("detection-retrained", "detection-frozen", "sizes-retrained", "sizes-frozen", "cards")
+    }
+    assert not any("Average †" in cells for cells in firsts.values())
+    said = [
+        block.text for block in blocks if isinstance(block, Note) and f"† RegionFuse: {FLAG}." in block.text
+    ]
+    assert len(said) == 2  # title page, detection
+    texts = [block.parts for block in blocks if isinstance(block, Paragraph)]
+    assert any(parts[0] == "Training data." and FLAG in parts[1] for parts in texts)
+    assert make_verdict(context)[0].endswith(f"But RegionFuse may have seen these images before: {FLAG}.")
+    tex = latex_table(score_table(context, "retrained"))
+    assert r"RegionFuse $^\dagger$" in tex and "May have been trained on images" in tex
+
+
+@pytest.mark.parametrize("column", [True, False])
+def test_nothing_is_said_where_nothing_is_known(tmp_path: Path, column: bool) -> None:
+    context = made(tmp_path)
+    if not column:  # a run of an earlier version
+        table = tmp_path / "run" / "tables" / "fusion.csv"
+        lines = [line.rpartition(",")[0] for line in table.read_text(encoding="utf-8").splitlines()]
+        table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        context = make_context(load_results(tmp_path / "run"))
+    assert context.results.contamination == {}
+    assert "†" not in repr(without_figures(context)) and "Training data." not in repr(limits_section(context))
+    assert "seen these images" not in make_verdict(context)[0]
+
+
+def test_a_source_of_unknown_training_is_named(tmp_path: Path) -> None:
+    made(tmp_path)
+    path = tmp_path / "run" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    card = next(item["card"] for item in manifest["sources"] if item["name"] == "regionfuse")
+    for trained_on, named in ((["unknown: see the paper"], True), ([], True), (["MSRS"], False)):
+        card["trained_on"] = trained_on
+        path.write_text(json.dumps(manifest), encoding="utf-8")
+        blocks = limits_section(make_context(load_results(tmp_path / "run")))
+        assert ("What RegionFuse was trained on is not stated" in repr(blocks)) is named
