@@ -207,7 +207,7 @@ def test_window_attention_against_loops():
 
 def test_presets_and_region_sizes():
     assert preset("base") is BASE and preset("tiny") is TINY
-    assert BASE.region_sizes == (54, 60, 66) and BASE.reach_regions == 14
+    assert BASE.region_sizes == (72, 84, 96) and BASE.reach_regions == 14
     assert TINY.region_sizes == (36, 40, 44)
     with pytest.raises(ConfigError, match="base, tiny"):
         preset("huge")
