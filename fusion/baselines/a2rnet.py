@@ -137,6 +137,14 @@ class A2RNet(nn.Module):
     ``C2_ESSA`` and ``C4_ESSA`` are in the published checkpoint and count as parameters; nothing calls them.
     """
 
+    C1: Conv
+    C2: Conv
+    C3: Conv
+    C4: Conv
+    C5: Conv
+    C1_ESSA: ESSA
+    C3_ESSA: ESSA
+
     def __init__(self) -> None:
         super().__init__()
         widths = (2, *WIDTHS)

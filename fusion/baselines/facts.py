@@ -19,7 +19,7 @@ class Facts:
         year: of publication.
         code_license: of the authors' code, none of which is used here.
         weights_license: of the authors' weights, as their page states it.
-        trained_on: data sets that the authors' weights were trained on.
+        trained_on: data sets that the authors' weights were trained on; ``unknown``: it is not known here.
         weights_from: where the authors publish them: title of the page and name of the file.
         published: what the authors' scripts do around the network, unlike the harness.
         stride: height and width are padded to multiples of this in fair mode.
@@ -164,7 +164,7 @@ FACTS: Mapping[str, Facts] = {
         year=2025,
         code_license=UNLICENSED,
         weights_license=UNLICENSED,
-        trained_on=("unknown: see the authors' paper",),
+        trained_on=("unknown",),
         weights_from="the repository DCEvo, file ckpt/DCEvo_fusion.pth",
         published="8-bit grey in, grey out, 8 bits by truncation",
     ),
@@ -209,7 +209,7 @@ FACTS: Mapping[str, Facts] = {
         year=2025,
         code_license="MIT",
         weights_license="MIT",
-        trained_on=("unknown: see the authors' paper",),
+        trained_on=("unknown",),
         weights_from="the repository A2RNet, which links the file model/model.pth",
         published="chroma by the 0.713 formula, the RGB image stretched to its minimum and maximum, 8 bits "
         "by truncation (without the attack that the script always runs)",

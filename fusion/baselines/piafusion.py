@@ -63,6 +63,9 @@ class XRestormerEncoder(nn.Module):
     expansion are X-Restormer's.
     """
 
+    vi_stem: nn.Conv2d
+    ir_stem: nn.Conv2d
+
     def __init__(self) -> None:
         super().__init__()
         for source in ("vi", "ir"):
@@ -146,8 +149,9 @@ class IlluminationClassifier(nn.Module):
             layer = ReflectConv(widths[level - 1], widths[level], kernel=4, stride=2)
             setattr(self, f"conv{level}", layer)
             convolution = layer.conv[1]
+            assert isinstance(convolution, nn.Conv2d)
             nn.init.normal_(convolution.weight, std=math.sqrt(2 / (4 * 4 * widths[level])))
-            nn.init.zeros_(convolution.bias)
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
         self.linear1, self.linear2 = nn.Linear(128, 128), nn.Linear(128, 2)
         for linear in (self.linear1, self.linear2):
             nn.init.normal_(linear.weight, std=0.01)

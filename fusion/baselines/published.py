@@ -30,7 +30,7 @@ Script = Callable[[Network, torch.Tensor, torch.Tensor], torch.Tensor]
 
 def _piafusion(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
     planes = _clamped(split_0713(rgb))
-    return truncated(_with_chroma(network(planes.y, infrared).clamp(0, 1), planes))
+    return truncated(_with_chroma(network(torch.as_tensor(planes.y), infrared).clamp(0, 1), planes))
 
 
 def _cddfuse(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
@@ -39,7 +39,7 @@ def _cddfuse(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> tor
 
 def _ship(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
     planes = split_0713(rgb)
-    return rounded(_with_chroma(network(planes.y, infrared).clamp(0, 1), planes))
+    return rounded(_with_chroma(network(torch.as_tensor(planes.y), infrared).clamp(0, 1), planes))
 
 
 def _dcevo(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
@@ -48,13 +48,15 @@ def _dcevo(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch
 
 def _sage(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
     planes = split_8bit(rgb)
-    fused = _with_chroma(network(planes.y, infrared), planes)
+    fused = _with_chroma(network(torch.as_tensor(planes.y), infrared), planes)
     return (fused * 255 + 0.5).clamp(0, 255).floor() / 255
 
 
 def _a2rnet(network: Network, infrared: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
     planes = split_0713(rgb)
-    return truncated(stretched(_with_chroma(network(planes.y, infrared), planes).clamp(0, 1)))
+    return truncated(
+        stretched(_with_chroma(network(torch.as_tensor(planes.y), infrared), planes).clamp(0, 1))
+    )
 
 
 SCRIPTS: Mapping[str, Script] = {

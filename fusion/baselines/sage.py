@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .layers import channels_last_on_cpu
+
 WIDTH = 32
 
 
@@ -45,7 +47,7 @@ class SAGE(nn.Module):
         Returns:
             Maps ``B x 32 x h x w`` at sizes 1, 1/2, 1/4, 1/2, 1 of the input (rounded down).
         """
-        first = self.module1(torch.cat((visible, infrared), dim=1))
+        first = self.module1(channels_last_on_cpu(torch.cat((visible, infrared), dim=1)))
         second = self.module2(_halve(first))
         third = self.module3(_halve(second))
         fourth = self.module4(self.adjust_channels4(torch.cat((_resize(third, second), second), dim=1)))

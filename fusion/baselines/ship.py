@@ -77,6 +77,8 @@ class FeatureExtract(nn.Module):
 class SpatialInteraction(nn.Module):
     """Multiply features over and over: interactions of the modalities up to fourth order, at each pixel."""
 
+    norm1: PixelNorm
+
     def __init__(self, width: int) -> None:
         super().__init__()
         for order in (1, 2, 3):

@@ -54,7 +54,8 @@ def bench_methods(names: list[str], size: str, calls: int, device: str, screen: 
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"bench methods: no method {unknown[0]!r}; known: {', '.join(known)}")
-    lines, remarks = [HEAD], []
+    lines: list[tuple[str, ...]] = [HEAD]
+    remarks = []
     for name in names or known:
         row = _row(name, height, width, target, calls, asked=bool(names), screen=screen)
         published = (EFFICIENCY.value(LABELS.get(name, name), column) for column in EFFICIENCY.columns)
