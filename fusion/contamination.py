@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .doors.specs import is_model_spec
 from .names import BUILTINS, split_mode
 
 HASH_DIGITS = 16
@@ -59,8 +60,15 @@ def training_data(
     name, _ = split_mode(spec)
     if weights is None and name in BUILTINS and BUILTINS[name].shipped:
         weights = Path(__file__).parent / BUILTINS[name].shipped
-    stated = stated_by_weights(weights) if weights is not None else TrainingData()
-    return stated if stated.names else TrainingData(_names_of_method(spec, weights, options), stated.images)
+    file = Path(spec) if is_model_spec(spec) else weights
+    stated = stated_by_weights(file) if file is not None else TrainingData()
+    if options and "trained_on" in options:
+        stated = TrainingData(_texts(options["trained_on"]), stated.images)
+    return (
+        stated
+        if stated.names or is_model_spec(spec)
+        else TrainingData(_names_of_method(spec, weights, options), stated.images)
+    )
 
 
 def stated_by_weights(weights: Path) -> TrainingData:

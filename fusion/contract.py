@@ -23,12 +23,14 @@ class FusionMethod(ABC):
         network: the network, or None.
         max_pixels: larger images (height times width, after padding) are fused in overlapping tiles of about
             this many pixels; None: never, unless the caller asks for tiles or memory runs out.
+        countable: parameters and multiply-accumulates can be counted; False where torch does not do the work.
         on_step: a method that takes long for an image calls it, when it is set, with a message now and then.
     """
 
     card: MethodCard
     network: torch.nn.Module | None = None
     max_pixels: int | None = None
+    countable: bool = True
     on_step: Callable[[str], None] | None = None
 
     @abstractmethod

@@ -182,7 +182,7 @@ def method_cost(method: FusionMethod, height: int = 480, width: int = 640) -> Co
         try:
             counted = multiply_accumulates(lambda: _fuse(_on_meta(method), height, width, "meta"), left_out)
             counted *= getattr(network, "repeats", 1)
-        except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        except (NotImplementedError, RuntimeError, TypeError, ValueError, AssertionError) as error:
             # a method that reads values (a branch, a numpy step, data-dependent shapes) cannot run without
             # data; an error of its own comes again below
             log.debug("%s does not run on the meta device: %s", method.card.name, error)

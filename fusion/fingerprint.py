@@ -10,7 +10,16 @@ from typing import Any
 from ..datasets.errors import MethodError
 from ..datasets.storage import sha256_file
 from .doors.entry_point import content_hash, installed
-from .doors.specs import IMAGE_SUFFIXES, is_file_spec, source_files, split_command, split_file_spec
+from .doors.specs import (
+    IMAGE_SUFFIXES,
+    is_file_spec,
+    is_model_spec,
+    model_file,
+    model_files,
+    source_files,
+    split_command,
+    split_file_spec,
+)
 from .names import BUILTINS, COMMAND, FOLDER, split_mode, unknown
 
 
@@ -18,8 +27,8 @@ def fingerprint(spec: str, weights: Path | None = None, options: Mapping[str, An
     """Return a hash of everything that defines a method's output, without running it.
 
     It covers, by kind of spec: the name and version of a built-in method; version and code of an installed
-    one; the file and the neighbours it imports; names, sizes and times of a folder's images; a command line
-    and the files named in it. Weights count by content, options by value.
+    one; the file and the neighbours it imports; a network file and its card; names, sizes and times of a
+    folder's images; a command line and the files named in it. Weights count by content, options by value.
 
     Raises:
         MethodError: the method or the weights do not exist.
@@ -50,6 +59,8 @@ def _parts(spec: str) -> list[str]:
         command = spec.removeprefix(COMMAND).strip()
         files = [Path(word) for word in split_command(command) if Path(word).is_file()]
         return ["command", command, *(sha256_file(path) for path in files)]
+    if is_model_spec(spec):
+        return ["model", *(sha256_file(file) for file in model_files(model_file(spec)))]
     if is_file_spec(spec):
         path, name = split_file_spec(spec)
         return ["file", name or "", *(sha256_file(file) for file in source_files(path))]

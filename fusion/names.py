@@ -83,5 +83,9 @@ def unknown(spec: str) -> str:
     """Return the error message for a spec that names nothing."""
     known = names()
     near = get_close_matches(spec.lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "give a name, file.py:Class, folder:PATH or command:..."
+    hint = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else "give a name, file.py:Class, model.onnx, folder:PATH or command:..."
+    )
     return f"no fusion method {spec!r}; {hint} Known: {', '.join(known)}"

@@ -6,6 +6,7 @@ A *spec* is what a user writes for a source:
   baselines with its authors' own steps around the network;
 - the name of an entry point in the group ``regionfuse.methods``;
 - ``path/to/file.py:ClassName`` (the class may be left out when the file holds one);
+- ``model.onnx`` or ``model.pt``, a network as ONNX or TorchScript file;
 - ``folder:PATH``, images that are already fused, by stem;
 - ``command:PROGRAM ... {infrared} {visible} {out}``, a program run once per set.
 
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from ..datasets.errors import MethodError
 from .card import MethodCard
 from .doors.entry_point import installed
-from .doors.specs import is_file_spec, split_command
+from .doors.specs import is_file_spec, is_model_spec, model_file, split_command
 from .fingerprint import fingerprint
 from .names import BUILTINS, COMMAND, FOLDER, names, split_mode, unknown
 
@@ -66,9 +67,9 @@ def create(
     Args:
         spec: see the module's text.
         weights: checkpoint for methods that take one.
-        options: keywords of the method's constructor (e.g. ``preset`` of RegionFuse); for ``folder:`` and
-            ``command:`` any of ``name, title, citation, year, code_license, weights_license, trained_on,
-            notes`` of its card.
+        options: keywords of the method's constructor (e.g. ``preset`` of RegionFuse); for ``folder:``,
+            ``command:`` and network files any of ``name, title, citation, year, code_license,
+            weights_license, trained_on, notes`` of its card.
 
     Raises:
         MethodError: there is no such method, or it cannot be made.
@@ -90,6 +91,11 @@ def create(
         return CommandMethod(
             command, _external_card(Path(script).stem, "Made by a foreign program.", options)
         )
+    if is_model_spec(spec):
+        from .doors.model_file import ModelFile
+
+        _refuse_weights(spec, weights)
+        return ModelFile(model_file(spec), options)
     name, mode = split_mode(spec)
     return build.build(
         load_class(name), name, weights, {**(options or {}), "mode": mode} if mode else options
@@ -141,7 +147,6 @@ def describe(
         makes them; ``needs weights``: they come from the authors), ``parameters`` and
         ``multiply_accumulates`` (one pair of 480 x 640; None when it cannot be known, as for a folder).
     """
-    from .doors.finished import FinishedImages
     from .efficiency import method_cost
 
     bare, _ = split_mode(spec)
@@ -155,7 +160,7 @@ def describe(
             return _record(_placeholder(bare), _waiting(bare))
         method = made
     record = _record(method.card, _status(bare, method, weights) if ready else _waiting(bare))
-    if not isinstance(method, FinishedImages):
+    if method.countable:
         cost = method_cost(method, 480, 640)
         record |= {"parameters": cost.parameters, "multiply_accumulates": cost.multiply_accumulates}
     return record

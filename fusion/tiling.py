@@ -51,7 +51,11 @@ def ramp(length: int, overlap: int, rises: bool, falls: bool, like: torch.Tensor
 
 
 def fuse_tiled(
-    fuse: Fuse, infrared: torch.Tensor, visible: torch.Tensor, tile: int, stride: int = 1
+    fuse: Fuse,
+    infrared: torch.Tensor,
+    visible: torch.Tensor,
+    tile: int | tuple[int, int],
+    stride: int = 1,
 ) -> torch.Tensor:
     """Call ``fuse`` on overlapping tiles and blend what it returns.
 
@@ -59,27 +63,28 @@ def fuse_tiled(
         fuse: takes and returns tensors as :meth:`FusionMethod.fuse` does.
         infrared: ``B x 1 x H x W``; H and W are multiples of ``stride``.
         visible: ``B x C x H x W``.
-        tile: side of a tile in pixels; rounded up to a multiple of ``stride``.
+        tile: side of a tile in pixels, or its height and width; rounded up to multiples of ``stride``.
         stride: the method's stride.
 
     Returns:
         float32 ``B x C x H x W``.
     """
-    tile = padded_size(max(tile, 1), stride)
+    sides = (tile, tile) if isinstance(tile, int) else tile
+    high, wide = (padded_size(max(side, 1), stride) for side in sides)
     height, width = infrared.shape[-2:]
-    if height <= tile and width <= tile:
+    if height <= high and width <= wide:
         return fuse(infrared, visible)
-    overlap = max(int(tile * OVERLAP), 1)
-    rows = tile_starts(height, tile, overlap, stride)
-    columns = tile_starts(width, tile, overlap, stride)
+    rows_shared, columns_shared = (max(int(side * OVERLAP), 1) for side in (high, wide))
+    rows = tile_starts(height, high, rows_shared, stride)
+    columns = tile_starts(width, wide, columns_shared, stride)
     total = torch.zeros_like(visible, dtype=torch.float32)
     norm = torch.zeros(height, width, dtype=torch.float32, device=visible.device)
     for top in rows:
-        bottom = min(top + tile, height)
-        down = ramp(bottom - top, min(overlap, bottom - top), top > 0, bottom < height, visible)
+        bottom = min(top + high, height)
+        down = ramp(bottom - top, min(rows_shared, bottom - top), top > 0, bottom < height, visible)
         for left in columns:
-            right = min(left + tile, width)
-            across = ramp(right - left, min(overlap, right - left), left > 0, right < width, visible)
+            right = min(left + wide, width)
+            across = ramp(right - left, min(columns_shared, right - left), left > 0, right < width, visible)
             weight = down[:, None] * across[None, :]
             window = (..., slice(top, bottom), slice(left, right))
             # Own memory for every tile: a method that works in place must not touch its neighbours.

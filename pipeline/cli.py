@@ -77,7 +77,8 @@ Method = Annotated[
     typer.Option(
         "--method",
         "-m",
-        help="A name from `regionfuse methods`, file.py:Class, folder:PATH or 'command:...'.",
+        help="A name from `regionfuse methods`, file.py:Class, model.onnx, model.pt (TorchScript), folder:PATH "
+        "or 'command:...'.",
         autocompletion=_complete_method,
     ),
 ]
@@ -384,7 +385,8 @@ def methods_check(
     name: Annotated[
         str,
         typer.Argument(
-            help="Name, file.py:Class, folder:PATH or 'command:...'.", autocompletion=_complete_method
+            help="Name, file.py:Class, model.onnx, model.pt, folder:PATH or 'command:...'.",
+            autocompletion=_complete_method,
         ),
     ],
     weights: Weights = None,

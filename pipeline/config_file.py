@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..datasets.errors import ConfigError
+from ..fusion.doors.specs import is_model_spec
 from .config import FROZEN_WEIGHTS, SHIPPED, Config, DatasetConfig
 
 DEFAULT_SOURCES = ("visible", "infrared", "average", "maximum", "laplacian", "guided", "regionfuse")
@@ -187,11 +188,13 @@ def _resolved(config: Config, base: Path, origin: str) -> Config:
 
 
 def absolute_spec(spec: str | None, base: Path) -> str | None:
-    """Make the path inside a ``folder:PATH`` or ``file.py:Class`` specification absolute."""
+    """Make the path inside a ``folder:PATH``, ``file.py:Class`` or ``model.onnx`` specification absolute."""
     if spec is None:
         return None
     if spec.startswith("folder:"):
         return f"folder:{Path(base, spec.removeprefix('folder:')).absolute()}"
+    if is_model_spec(spec):
+        return str(Path(base, spec).absolute())
     head, separator, name = spec.rpartition(":")
     if separator and head.endswith(".py"):
         return f"{Path(base, head).absolute()}:{name}"

@@ -79,7 +79,7 @@ def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, 
     settings = asdict(options)
     init = options.init_weights
     settings["init_weights"] = sha256_file(init) if init else None
-    for key in ("device", "workers", *(() if options.network else ("network",))):
+    for key in ("device", "workers", "labels", *(() if options.network else ("network",))):
         settings.pop(key, None)
     params = {
         "options": settings,
@@ -120,7 +120,6 @@ def fuse_unit(
     }
 
     def action(work: Path, progress: Progress) -> None:
-        from ..fusion.doors.finished import FinishedImages
         from ..fusion.efficiency import method_cost
         from ..fusion.registry import create
         from ..fusion.run import fuse_pairs
@@ -135,7 +134,7 @@ def fuse_unit(
             tile=config.fusion.tile,
             progress=progress,
         )
-        cost = None if isinstance(method, FinishedImages) else method_cost(method, 480, 640)
+        cost = method_cost(method, 480, 640) if method.countable else None
         write_json(work / "card.json", {**method.card.to_dict(), "name": source.name})
         measured = {**asdict(timing), **(asdict(cost) if cost else {})}
         # JSON knows no NaN: images that came finished have no time.

@@ -33,6 +33,8 @@ class Delivery:
 class FinishedImages(FusionMethod):
     """A source whose images are made elsewhere; the harness asks for a whole set at once."""
 
+    countable = False
+
     @abstractmethod
     def deliver(self, pairs: Sequence[Pair], scratch: Path, progress: Progress | None = None) -> Delivery:
         """Return the fused images of ``pairs``.

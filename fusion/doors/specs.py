@@ -14,6 +14,38 @@ PLACEHOLDERS = ("{infrared}", "{visible}", "{out}")
 FILE_SPEC = re.compile(r"(?P<path>.+\.py)(?::(?P<name>\w+))?")
 
 
+MODEL_SUFFIXES = (".onnx", ".pt", ".pth", ".ts", ".torchscript")
+
+
+def is_model_spec(spec: str) -> bool:
+    """Tell whether ``spec`` is a network file."""
+    return not spec.startswith(("folder:", "command:")) and spec.lower().endswith(MODEL_SUFFIXES)
+
+
+def model_file(spec: str) -> Path:
+    """Return the network file that ``spec`` names.
+
+    Raises:
+        MethodError: there is no such file.
+    """
+    path = Path(spec).expanduser()
+    if not path.is_file():
+        raise MethodError(f"{spec!r}: there is no file {path}")
+    return path
+
+
+def model_files(path: Path) -> list[Path]:
+    """Return a network file, its card, and the weights that ONNX may keep in files beside it."""
+    return sorted(
+        other for other in path.parent.iterdir() if other.name.startswith(path.name) and other.is_file()
+    )
+
+
+def sidecar(path: Path) -> Path:
+    """Return where the card of a network file lies: beside it, ``.json`` appended to the whole name."""
+    return path.with_name(path.name + ".json")
+
+
 def is_file_spec(spec: str) -> bool:
     """Tell whether ``spec`` names a Python file."""
     return FILE_SPEC.fullmatch(spec) is not None
