@@ -26,14 +26,21 @@ def training_card(
     pairs_sha256: str,
     image_hashes: list[str],
     init_sha256: str | None,
+    labels: dict[str, Any] | None,
     hardware: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
     """Return the card as JSON-serialisable values.
 
     ``training_images`` holds the first 16 hexadecimal digits of the SHA-256 of every visible training file,
-    so that a comparison can tell whether an image it tests on was trained on.
+    so that a comparison can tell whether an image it tests on was trained on; those of the weights that the
+    training began with are among them (and none is there when theirs are not known). ``labels`` tells of the
+    fused images that were learned from, where there were some.
     """
+    # Places on this machine say nothing elsewhere.
+    names: dict[str, Any] = {"init_weights": options.init_weights and options.init_weights.name}
+    if options.labels is not None:
+        names["labels"] = options.labels.name
     validation = [row["validation_total"] for row in rows if "validation_total" in row]
     return {
         "schema": 1,
@@ -46,10 +53,11 @@ def training_card(
         "pairs_sha256": pairs_sha256,
         "training_images": image_hashes,
         "init_weights_sha256": init_sha256,
+        **({"labels": {"what": recipe.labels, **labels}} if labels else {}),
         "epochs": len(rows),
         "steps": int(rows[-1]["step"]),
         "seed": options.seed,
-        "options": {**options.to_dict(), "init_weights": options.init_weights and options.init_weights.name},
+        "options": {**options.to_dict(), **names},
         "optimizer": "Adam" if options.weight_decay == 0 else "AdamW",
         "hardware": hardware,
         "seconds": round(seconds, 1),

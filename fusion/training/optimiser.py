@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -42,12 +43,12 @@ class Optimiser:
         """Forget the gradients; parameters that get none are left alone by :meth:`step`."""
         self.adam.zero_grad(set_to_none=True)
 
-    def step(self, losses: dict[str, Tensor], factor: float) -> Row:
+    def step(self, losses: dict[str, Tensor], factor: Callable[[str], float]) -> Row:
         """Go one step down the gradient of ``total``.
 
         Args:
             losses: scalars of the recipe.
-            factor: on the peak learning rates.
+            factor: name of a group -> factor on its peak learning rate.
 
         Returns:
             The loss terms, ``gradient_norm`` before clipping (0 for a step that float16 made the scaler skip)
@@ -57,12 +58,13 @@ class Optimiser:
             MethodError: loss or gradient is not finite; the parameters are left as they were.
         """
         for (spec, _), group in zip(self.groups, self.adam.param_groups, strict=True):
-            group["lr"] = spec.learning_rate * factor
+            group["lr"] = spec.learning_rate * factor(spec.name)
         scaler = self.precision.scaler
         scaler.scale(losses["total"]).backward()
         scaler.unscale_(self.adam)
+        # The norm of a group without gradients, frozen in this phase, is a zero on the CPU.
         norms = [
-            nn.utils.clip_grad_norm_(parameters, spec.gradient_clip or math.inf)
+            nn.utils.clip_grad_norm_(parameters, spec.gradient_clip or math.inf).to(self.precision.device)
             for spec, parameters in self.groups
         ]
         terms = {**losses, "gradient_norm": torch.stack(norms).norm()}
@@ -79,7 +81,7 @@ class Optimiser:
             row["gradient_norm"] = 0.0
         scaler.step(self.adam)
         scaler.update()
-        row["learning_rate"] = self.groups[0][0].learning_rate * factor
+        row["learning_rate"] = self.adam.param_groups[0]["lr"]
         return row
 
     def _groups(self) -> list[tuple[ParameterGroup, list[Tensor]]]:

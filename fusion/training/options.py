@@ -13,12 +13,15 @@ from ...datasets.errors import ConfigError
 
 AMP_MODES = ("auto", "off", "bf16", "fp16")
 # These say where and how fast, not what: a run may be resumed with others.
-PLACE_OPTIONS = frozenset({"device", "workers", "init_weights"})
+# (The contents of the labels count: their hash goes with that of the pairs.)
+PLACE_OPTIONS = frozenset({"device", "workers", "init_weights", "labels"})
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options of one training run. The defaults of the loss and the schedule are the paper's.
+    """Options of one training run. The defaults are those of RegionFuse's paper.
+
+    Other methods have published recipes of their own: :func:`~.recipe.options_for` starts from them.
 
     Attributes:
         method: name of a trainable method.
@@ -45,6 +48,7 @@ class TrainingOptions:
         region: side of a region in pixels, in the network and in the loss; None: the preset's.
         network: settings of the network that differ from the preset's, e.g. ``{"experts": 6}``; for
             RegionFuse any field of its configuration, ``region`` included.
+        labels: folder of fused images, one for every pair by stem, for methods that learn from some.
     """
 
     method: str = "regionfuse"
@@ -68,6 +72,7 @@ class TrainingOptions:
     load_epochs: int = 5
     region: int | None = None
     network: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    labels: Path | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 1), ("patch", 16), ("load_epochs", 0)):
@@ -92,11 +97,14 @@ class TrainingOptions:
             raise ConfigError(f"amp must be one of {', '.join(AMP_MODES)}, found {self.amp!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as plain JSON-serialisable values; ``network`` only where it says something."""
+        """Return plain JSON-serialisable values; ``network`` and ``labels`` only where they say something."""
         values = asdict(self)
-        if not self.network:
-            del values["network"]
-        values["init_weights"] = None if self.init_weights is None else str(self.init_weights)
+        for name in ("network", "labels"):
+            if not values[name]:
+                del values[name]
+        for name in ("init_weights", "labels"):
+            if values.get(name) is not None:
+                values[name] = str(values[name])
         return values
 
     @classmethod
@@ -113,8 +121,9 @@ class TrainingOptions:
                 hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
                 raise ConfigError(f"unknown training option {key!r}; {hint}")
         read = dict(values)
-        if read.get("init_weights") is not None:
-            read["init_weights"] = Path(read["init_weights"])
+        for name in ("init_weights", "labels"):
+            if read.get(name) is not None:
+                read[name] = Path(read[name])
         return cls(**read)
 
 

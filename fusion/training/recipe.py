@@ -1,14 +1,12 @@
 """What a method contributes to its training: network, losses, phases and schedule, but never a loop.
 
-To make a method trainable, subclass :class:`Recipe` in a module of its own and enter it in :data:`RECIPES`.
+To make a method trainable, subclass :class:`Recipe` in a module of its own and enter it in ``recipes.py``.
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +14,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ...datasets.errors import ConfigError, MethodError
 from .options import TrainingOptions
 from .schedule import warmup_cosine
 
@@ -29,20 +26,25 @@ class Batch:
         visible: ``B x 1 x H x W`` luminance Y of the visible patch (BT.601, full range).
         infrared: ``B x 1 x H x W``.
         rgb: ``B x 3 x H x W``, the visible patch in RGB, for networks that look at colour.
+        label: ``B x 1 x H x W``, luminance of a fused image to learn from; None where no folder was given.
     """
 
     visible: Tensor
     infrared: Tensor
     rgb: Tensor
+    label: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``."""
-        moved = (entry.to(device, non_blocking=True) for entry in (self.visible, self.infrared, self.rgb))
-        return Batch(*moved)
+        return Batch(*(entry.to(device, non_blocking=True) for entry in self._tensors()))
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory (the data loader calls this before a copy to a GPU)."""
-        return Batch(self.visible.pin_memory(), self.infrared.pin_memory(), self.rgb.pin_memory())
+        return Batch(*(entry.pin_memory() for entry in self._tensors()))
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        images = (self.visible, self.infrared, self.rgb)
+        return images if self.label is None else (*images, self.label)
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,18 @@ class Recipe(ABC):
         choices: where the publication is silent: what was chosen, by topic; copied into the card.
         unused_parameters: True when a step may leave a trained parameter without gradient, which several
             processes must know in advance.
-        takes_network: whether the method reads ``options.network``.
+        defaults: fields of the options as the publication has them, where they differ from the class's.
+        reads: options of :data:`~.recipes.PARTICULAR` that the method reads.
+        labels: what the fused images are that the method learns from, in words; empty: it needs none.
+        least_contrast: patches with ``(p90 - p10) / p90`` below this, in either image, are drawn again.
     """
 
     choices: ClassVar[Mapping[str, str]] = {}
     unused_parameters: ClassVar[bool] = False
-    takes_network: ClassVar[bool] = False
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    reads: ClassVar[frozenset[str]] = frozenset()
+    labels: ClassVar[str] = ""
+    least_contrast: ClassVar[float] = 0.0
 
     def __init__(self, options: TrainingOptions) -> None:
         self.options = options
@@ -139,6 +147,18 @@ class Recipe(ABC):
         warmup = round(self.options.warmup_epochs * steps_per_epoch)
         return warmup_cosine(step, self.options.epochs * steps_per_epoch, warmup)
 
+    def group_schedule(self, _group: str, step: int, steps_per_epoch: int) -> float:
+        """Return the factor on the peak learning rate of one group; by default all share the schedule."""
+        return self.schedule(step, steps_per_epoch)
+
+    def patches_per_epoch(self, sizes: Sequence[tuple[int, int]]) -> int:
+        """Return how many patches are one epoch when the user does not say; by default one a pair.
+
+        Args:
+            sizes: height and width of each training pair.
+        """
+        return len(sizes)
+
     def export(self, network: nn.Module) -> nn.Module:
         """Return the part of the network whose weights are published; a teacher, say, stays behind."""
         return network
@@ -152,41 +172,8 @@ class Recipe(ABC):
         return [phase for phase in self.phases() if phase.start <= epoch][-1]
 
 
-# Method name -> class, or "module:class" relative to this package, imported only when asked for.
-RECIPES: dict[str, str | type[Recipe]] = {
-    "regionfuse": ".regionfuse:RegionFuseRecipe",
-    "piafusion": ".piafusion:PIAFusionRecipe",
-}
-
-
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Switch autocast off: sums over a whole image lose digits in half precision."""
     with torch.autocast(device.type, enabled=False):
         yield
-
-
-def trainable() -> tuple[str, ...]:
-    """Return the names of the methods that can be trained, sorted."""
-    return tuple(sorted(RECIPES))
-
-
-def recipe_for(options: TrainingOptions) -> Recipe:
-    """Return the recipe of ``options.method``.
-
-    Raises:
-        MethodError: no recipe has that name.
-        ConfigError: the options hold settings of a network that the method does not take.
-    """
-    if options.method not in RECIPES:
-        near = difflib.get_close_matches(options.method, RECIPES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"trainable are {', '.join(trainable())}"
-        raise MethodError(f"method {options.method!r} cannot be trained; {hint}")
-    entry = RECIPES[options.method]
-    if isinstance(entry, str):
-        module, _, name = entry.partition(":")
-        entry = getattr(importlib.import_module(module, __package__), name)
-    if options.network and not entry.takes_network:
-        raise ConfigError(f"method {options.method!r} has no network settings, found {dict(options.network)}")
-    recipe: Recipe = entry(options)
-    return recipe

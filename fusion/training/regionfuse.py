@@ -25,7 +25,9 @@ class RegionFuseRecipe(Recipe):
     """How RegionFuse is trained."""
 
     choices: ClassVar[Mapping[str, str]] = CHOICES
-    takes_network: ClassVar[bool] = True
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {"preset", "lambda_gradient", "mu_load", "load_epochs", "region", "network"}
+    )
 
     def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)

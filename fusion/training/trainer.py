@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ...datasets.errors import DataError, MethodError, StorageError
 from ...datasets.records import Pair
+from ..contamination import TrainingData, stated_by_weights
 from ..weights import load_strict, load_weights, save_weights, sha256
 from .cards import training_card
 from .checkpoint import (
@@ -39,11 +41,13 @@ from .checkpoint import (
 )
 from .data import DecodedPairs, EpochOrder, hash_pairs, patch_loader
 from .distributed import World, world
+from .labels import find_labels
 from .log import Curves, Row, write_csv
 from .optimiser import Optimiser
 from .options import TrainingOptions
 from .precision import Precision
-from .recipe import Batch, Phase, Recipe, recipe_for
+from .recipe import Batch, Phase, Recipe
+from .recipes import recipe_for
 from .validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -96,7 +100,7 @@ def train(
         trained_on: names of the data sets, for the card.
 
     Raises:
-        DataError: no pairs, or an unreadable image.
+        DataError: no pairs, an unreadable image, or pairs without a label where labels are given.
         CheckpointError: the checkpoint is damaged, or of a run with other options or data.
         MethodError: unknown method, or the loss left the finite numbers.
         ConfigError: the device is not there or the batch cannot be shared by the processes.
@@ -139,10 +143,14 @@ class _Run:
         # Sorted, so that the order in which a caller lists the files does not matter.
         pairs = sorted(train_pairs, key=lambda pair: pair.stem)
         self.pairs = len(pairs)
-        self.pairs_sha256, self.image_hashes = hash_pairs(pairs) if here.leads else ("", [])
-        self.order = EpochOrder(len(pairs), options, here.rank, here.size)
+        self.labels = find_labels(options.labels, pairs)
+        self.pairs_sha256, self.image_hashes = hash_pairs(pairs, self.labels) if here.leads else ("", [])
+        patches = self.recipe.patches_per_epoch([(pair.height, pair.width) for pair in pairs])
+        self.order = EpochOrder(len(pairs), options, here.rank, here.size, patches)
+        decoded = DecodedPairs(pairs, labels=self.labels)
         on_gpu = here.device.type == "cuda"
-        self.loader = patch_loader(DecodedPairs(pairs), self.order, options, _workers(options, here), on_gpu)
+        workers, contrast = _workers(options, here), self.recipe.least_contrast
+        self.loader = patch_loader(decoded, self.order, options, workers, on_gpu, contrast)
         self.steps = len(self.order)
         self.validation = Validation(
             validation_pairs, options, self.recipe, self.precision, out / "validation"
@@ -154,6 +162,10 @@ class _Run:
         if options.init_weights is not None:
             load_strict(self.network, load_weights(options.init_weights)[0], options.init_weights)
             self.init_sha256 = sha256(options.init_weights)
+            # What the first weights were trained on, these have seen too.
+            seen = stated_by_weights(options.init_weights)
+            seen |= TrainingData(trained_on, frozenset(self.image_hashes))
+            self.trained_on, self.image_hashes = seen.names, sorted(seen.images or ())
         self.network.to(here.device)
         self.optimiser = Optimiser(self.network, self.recipe, self.precision)
         self.stepper: nn.Module = _Step(self.network, self.recipe)
@@ -230,7 +242,8 @@ class _Run:
             try:
                 with self.precision.autocast():
                     losses = self.stepper(batch.to(self.here.device), epoch)
-                terms = self.optimiser.step(losses, self.recipe.schedule(step, self.steps))
+                factor = partial(self.recipe.group_schedule, step=step, steps_per_epoch=self.steps)
+                terms = self.optimiser.step(losses, factor)
             except MethodError as error:
                 raise MethodError(self._stopped(str(error), epoch, number)) from error
             for name, value in terms.items():
@@ -302,6 +315,7 @@ class _Run:
             pairs_sha256=self.pairs_sha256,
             image_hashes=self.image_hashes,
             init_sha256=self.init_sha256,
+            labels=self.labels.card(),
             hardware={
                 "device": torch.cuda.get_device_name(self.here.device) if gpu else self.here.device.type,
                 "processes": self.here.size,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...datasets.images import write_png
 from ...datasets.records import Pair
 from .data import DecodedPairs
+from .labels import find_labels
 from .log import Curves, Row
 from .options import TrainingOptions
 from .precision import Precision
@@ -45,7 +46,7 @@ class Validation:
             folder: where pictures are written as ``STEM_epochNNN.png``.
         """
         self.pairs = spread(sorted(pairs, key=lambda pair: pair.stem), options.validation_images)
-        self.decoded = DecodedPairs(self.pairs)
+        self.decoded = DecodedPairs(self.pairs, labels=find_labels(options.labels, self.pairs))
         self.epochs, self.recipe, self.precision, self.folder = options.epochs, recipe, precision, folder
 
     @torch.no_grad()

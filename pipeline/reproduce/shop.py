@@ -105,7 +105,7 @@ class Shop:
         """Train a variant; result: ``weights.safetensors`` with its card, and ``log.csv``."""
         options = self.options(variant)
         settings = asdict(options)
-        for key in ("device", "workers", "init_weights"):
+        for key in ("device", "workers", "init_weights", "labels"):
             settings.pop(key, None)
         if "illumination" in options.network:
             settings["network"]["illumination"] = sha256_file(options.network["illumination"])

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from regionfuse.datasets.records import Pair
-from regionfuse.fusion.training import recipe
+from regionfuse.fusion.training import recipe, recipes
 from regionfuse.fusion.training.data import Patches
 from regionfuse.fusion.training.options import TrainingOptions
 from regionfuse.fusion.training.trainer import train
@@ -42,7 +42,7 @@ class Toy(recipe.Recipe):
         return {"total": error.square().mean()}
 
 
-recipe.RECIPES["toy"] = Toy
+recipes.RECIPES["toy"] = Toy
 data, out, kill_at, seen = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 rank = os.environ.get("RANK", "0")
 get = Patches.__getitem__

@@ -20,7 +20,8 @@ from regionfuse.datasets.errors import CheckpointError, DataError, MethodError, 
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
 from regionfuse.fusion.training.options import TrainingOptions
-from regionfuse.fusion.training.recipe import RECIPES, Batch, ParameterGroup, Phase, Recipe
+from regionfuse.fusion.training.recipe import Batch, ParameterGroup, Phase, Recipe
+from regionfuse.fusion.training.recipes import RECIPES
 from regionfuse.fusion.training.trainer import TrainingResult, train
 
 
@@ -227,12 +228,14 @@ def test_the_callers_random_state_is_untouched(pairs: list[Pair], tmp_path: Path
 
 
 def test_initial_weights(pairs: list[Pair], tmp_path: Path) -> None:
-    base = train(OPTIONS, pairs, (), tmp_path / "a")
+    base = train(OPTIONS, pairs, (), tmp_path / "a", trained_on=("toys",))
     options = replace(OPTIONS, epochs=1, learning_rate=1e-9, init_weights=base.weights)
-    tuned = train(options, pairs, (), tmp_path / "b")
+    tuned = train(options, pairs, (), tmp_path / "b", trained_on=("others",))
     old, new = load_file(base.weights), load_file(tuned.weights)
     assert torch.allclose(old["first.weight"], new["first.weight"], atol=1e-6)
     assert len(tuned.card["init_weights_sha256"]) == 64
+    assert tuned.card["trained_on"] == ["toys", "others"]
+    assert tuned.card["training_images"] == base.card["training_images"] != []
     assert tuned.card["options"]["init_weights"] == "weights.safetensors"
     other = train(replace(OPTIONS, seed=9, epochs=1), pairs, (), tmp_path / "c")
     with pytest.raises(CheckpointError, match="weights to start from"):

@@ -13,7 +13,7 @@ from regionfuse.datasets.errors import ConfigError, MethodError
 from regionfuse.fusion.training.distributed import choose_device
 from regionfuse.fusion.training.options import TrainingOptions
 from regionfuse.fusion.training.precision import Precision
-from regionfuse.fusion.training.recipe import recipe_for, trainable
+from regionfuse.fusion.training.recipes import recipe_for, trainable
 from regionfuse.fusion.training.schedule import warmup_cosine
 
 

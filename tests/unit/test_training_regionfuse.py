@@ -18,7 +18,8 @@ from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
 from regionfuse.fusion.regionfuse.method import RegionFuseMethod
 from regionfuse.fusion.training.options import TrainingOptions
-from regionfuse.fusion.training.recipe import Batch, recipe_for
+from regionfuse.fusion.training.recipe import Batch
+from regionfuse.fusion.training.recipes import recipe_for
 from regionfuse.fusion.training.trainer import train
 
 OPTIONS = TrainingOptions(
