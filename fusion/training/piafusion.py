@@ -7,7 +7,7 @@ weights come from a frozen day-or-night classifier, ``w_vi = day / (day + night)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,16 +18,18 @@ from torch import Tensor, nn
 from ...datasets.errors import ConfigError
 from ..baselines.catalogue import build
 from ..baselines.catalogue import load as load_official
+from ..weights import sha256
+from .baseline import BaselineRecipe
+from .gradients import gradient_loss
 from .options import TrainingOptions
-from .recipe import Batch, Recipe, full_precision
+from .recipe import Batch
 
 ENCODERS: Mapping[str, str] = {"convolution": "piafusion", "xrestormer": "piafusion-xrestormer"}
 """Value of the network setting ``encoder`` -> name of the network; the first is the published one."""
 _SETTINGS = ("encoder", "illumination")
-_SOBEL = torch.tensor([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]], [[[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]]]])
 
 
-class PIAFusionRecipe(Recipe):
+class PIAFusionRecipe(BaselineRecipe):
     """How PIAFusion is trained.
 
     Settings of the network: ``encoder`` (``convolution``, or ``xrestormer`` for the X-Restormer blocks of the
@@ -43,42 +45,39 @@ class PIAFusionRecipe(Recipe):
             "Drawn at random, flipped and turned, where the port reads patches that were cut beforehand."
         ),
     }
-    takes_network: ClassVar[bool] = True
+    reads: ClassVar[frozenset[str]] = frozenset({"network"})
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "preset": "published",
+        "epochs": 30,
+        "warmup_epochs": 0,
+        "batch_size": 128,
+        "patch": 64,
+        "learning_rate": 1e-3,
+        "gradient_clip": 0.0,
+    }
+    default_encoder: ClassVar[str] = "convolution"
 
     def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)
         for name in options.network:
             if name not in _SETTINGS:
                 raise ConfigError(f"piafusion: unknown setting {name!r}; known: {', '.join(_SETTINGS)}")
-        self.encoder = str(options.network.get("encoder", "convolution"))
+        self.encoder = str(options.network.get("encoder", self.default_encoder))
         if self.encoder not in ENCODERS:
             raise ConfigError(
                 f"piafusion: encoder must be one of {', '.join(ENCODERS)}, found {self.encoder!r}"
             )
-        classifier = options.network.get("illumination")
+        file = options.network.get("illumination")
         self.illumination: nn.Module | None = None
-        if classifier is not None:
-            self.illumination = load_official("piafusion-illumination", Path(str(classifier)))
+        self.illumination_sha256 = ""
+        if file is not None:
+            self.illumination = load_official("piafusion-illumination", Path(str(file)))
             self.illumination.requires_grad_(False)
+            self.illumination_sha256 = sha256(Path(str(file)))
 
     def build(self) -> nn.Module:
         """Return a fresh network."""
         return build(ENCODERS[self.encoder])
-
-    def step(self, network: nn.Module, batch: Batch, epoch: int) -> dict[str, Tensor]:
-        """Return total, intensity, maximum and gradient loss."""
-        del epoch
-        return self._losses(self.fused(network, batch), batch)
-
-    def fused(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Return the fused luminance."""
-        fused: Tensor = network(batch.visible, batch.infrared)
-        return fused
-
-    def validate(self, network: nn.Module, batch: Batch, _epoch: int) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses and the fused luminance."""
-        fused = self.fused(network, batch)
-        return self._losses(fused, batch), fused
 
     def schedule(self, step: int, steps_per_epoch: int) -> float:
         """Return 1 in the first half of the epochs, then ``(E - e) / (E - E // 2)`` in epoch e, from 0."""
@@ -86,9 +85,16 @@ class PIAFusionRecipe(Recipe):
         half = epochs // 2
         return 1.0 if epoch < half else (epochs - epoch) / (epochs - half)
 
+    def patches_per_epoch(self, sizes: Sequence[tuple[int, int]]) -> int:
+        """Return the number of patches that tile the images."""
+        return sum(max(1, (h // self.options.patch) * (w // self.options.patch)) for h, w in sizes)
+
     def card(self) -> dict[str, Any]:
-        """Return the encoder, and whether the classifier weighed the losses."""
-        return {"encoder": self.encoder, "illumination": self.illumination is not None}
+        """Return the encoder, and whether, and which, classifier weighed the losses."""
+        weighed: dict[str, Any] = {"illumination": self.illumination is not None}
+        if self.illumination is not None:
+            weighed["illumination_sha256"] = self.illumination_sha256
+        return {"encoder": self.encoder, **weighed}
 
     def visible_weight(self, rgb: Tensor) -> Tensor:
         """Return w_vi, ``B x 1 x 1 x 1``, of RGB patches."""
@@ -98,19 +104,23 @@ class PIAFusionRecipe(Recipe):
             weight: Tensor = self.illumination.to(rgb.device).visible_weight(rgb)
         return weight.reshape(-1, 1, 1, 1)
 
-    def _losses(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return total, intensity, maximum and gradient loss."""
         visible, infrared = batch.visible, batch.infrared
-        with full_precision(fused.device):
-            fused = fused.float()
-            weight = self.visible_weight(batch.rgb)
-            intensity = F.l1_loss((1 - weight) * fused, (1 - weight) * infrared)
-            intensity = intensity + F.l1_loss(weight * fused, weight * visible)
-            maximum = F.l1_loss(fused, torch.maximum(visible, infrared))
-            gradient = F.l1_loss(sobel_l1(fused), torch.maximum(sobel_l1(visible), sobel_l1(infrared)))
-            total = 3 * intensity + 7 * maximum + 50 * gradient
+        weight = self.visible_weight(batch.rgb)
+        intensity = F.l1_loss((1 - weight) * fused, (1 - weight) * infrared)
+        intensity = intensity + F.l1_loss(weight * fused, weight * visible)
+        maximum = F.l1_loss(fused, torch.maximum(visible, infrared))
+        gradient = gradient_loss(fused, visible, infrared)
+        total = 3 * intensity + 7 * maximum + 50 * gradient
         return {"total": total, "intensity": intensity, "maximum": maximum, "gradient": gradient}
 
 
-def sobel_l1(image: Tensor) -> Tensor:
-    """Gradient strength ``|G_x| + |G_y|`` by Sobel's kernels, zeros beyond the border, ``B x 1 x H x W``."""
-    return F.conv2d(image, _SOBEL.to(image), padding=1).abs().sum(dim=1, keepdim=True)
+class PIAFusionXRestormerRecipe(PIAFusionRecipe):
+    """PIAFusion's recipe for the network with X-Restormer blocks, without having to say so."""
+
+    default_encoder = "xrestormer"
+
+    def card(self) -> dict[str, Any]:
+        """Return what PIAFusion's card has: the weights' origin is one method with two encoders."""
+        return {"method": "piafusion", **super().card()}

@@ -12,8 +12,9 @@ from regionfuse.datasets.errors import ConfigError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.load import pair_folders
 from regionfuse.fusion.registry import create
+from regionfuse.fusion.training.gradients import sobel_l1
 from regionfuse.fusion.training.options import TrainingOptions
-from regionfuse.fusion.training.piafusion import PIAFusionRecipe, sobel_l1
+from regionfuse.fusion.training.piafusion import PIAFusionRecipe
 from regionfuse.fusion.training.recipe import Batch
 from regionfuse.fusion.training.trainer import train
 
