@@ -12,7 +12,7 @@ GAINS: Mapping[str, float] = {
     "piafusion": 1.2,
     "piafusion-xrestormer": 1.0,
     "cddfuse": 0.85,
-    "ship": 0.6,
+    "ship": 0.8,
     "dcevo": 0.97,
     "sage": 1.0,
     "a2rnet": 0.85,
@@ -25,8 +25,10 @@ def lively(network: nn.Module, gain: float = 1.0) -> nn.Module:
     filled = {}
     for name, tensor in network.state_dict().items():
         noise = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
-        if not tensor.is_floating_point() or name.endswith((".p", ".sign_s")):
+        if not tensor.is_floating_point():
             filled[name] = tensor
+        elif name.endswith((".p", ".sign_s")):  # a permutation, and signs, which are not trained
+            filled[name] = torch.eye(len(tensor)).flip(0) if tensor.ndim == 2 else torch.ones_like(tensor)
         elif name.endswith("running_var"):
             filled[name] = 1 + 0.2 * noise.abs()
         elif tensor.ndim <= 1:
