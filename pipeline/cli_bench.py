@@ -45,3 +45,26 @@ def bench_methods(
     from .console import Screen
 
     work(names or [], size, calls, device, Screen())
+
+
+@bench_app.command("mora")
+def bench_mora(
+    height: Annotated[int, typer.Option(min=1, help="Rows of the image.")] = 480,
+    width: Annotated[int, typer.Option(min=1, help="Columns of the image.")] = 640,
+    region: Annotated[int, typer.Option(min=2, help="R, distance of the regions in pixels.")] = 48,
+    experts: Annotated[int, typer.Option(min=1, help="E.")] = 4,
+    top_k: Annotated[int, typer.Option(min=1, help="Experts that a region keeps.")] = 2,
+    channels: Annotated[int, typer.Option(min=2, help="Channels that the layer sees, twice C.")] = 64,
+    heads: Annotated[int, typer.Option(min=1, help="Groups of channels; 1: all attend to all.")] = 16,
+    batch: Annotated[int, typer.Option(min=1, help="Images.")] = 1,
+    backward: Annotated[bool, typer.Option("--backward", help="Training: forward and backward.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed calls of each form; the fastest counts.")] = 3,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
+) -> None:
+    """Time the forms of MoRA, and their memory, beside the dense reference in the same run."""
+    from .commands.bench_mora import bench_mora as work
+    from .console import Screen
+
+    work(
+        height, width, region, experts, top_k, channels, heads, batch, backward, repeats, device, Screen()
+    )  # fmt: skip

@@ -7,12 +7,13 @@ All take a batch of G independent groups of n region tokens of length D:
 - ``chosen``: bool ``G x n x E``, the experts each token keeps;
 
 and return ``G x n x D``. :func:`mora_packed` and :func:`mora_folded` are two ways to the same result without
-the waste of :func:`mora_dense`, the reference that tests compare them with; :func:`mora_auto` takes the
-better of the two; :func:`mora_literal` is the paper's formula to the letter.
+the waste of :func:`mora_dense`, the reference that tests compare them with; :func:`cheaper_form` takes
+the better of the two; :func:`mora_literal` is the paper's formula to the letter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,8 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from .precision import at_least_single, full_precision
+
+Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 SCORE_ELEMENTS = 1 << 24
 """Most scores that :func:`mora_folded` holds at a time (64 MiB in single precision)."""
@@ -78,21 +81,13 @@ def mora_literal(
     return total
 
 
-def mora_auto(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    responsibilities: torch.Tensor,
-    chosen: torch.Tensor,
-    top_k: int,
-) -> torch.Tensor:
-    """The cheaper of :func:`mora_folded` and :func:`mora_packed`, decided without looking at the data.
+def cheaper_form(experts: int, top_k: int) -> Form:
+    """Return the cheaper of :func:`mora_folded` and :func:`mora_packed`, decided without looking at the data.
 
     With evenly used experts the packed form needs ``2 n^2 D k^2 / E`` multiply-accumulates and gathers every
-    token k times; the folded one needs ``2 n^2 D`` and gathers nothing.
+    token k times; the folded one needs ``2 n^2 D`` at most and gathers nothing.
     """
-    folded = top_k**2 >= chosen.shape[-1]
-    return (mora_folded if folded else mora_packed)(q, k, v, responsibilities, chosen)
+    return mora_folded if top_k**2 >= experts else mora_packed
 
 
 def mora_folded(

@@ -10,14 +10,12 @@ See :mod:`.attention` for the forms.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .attention import mora_auto, mora_dense, mora_folded, mora_literal, mora_packed
+from .attention import Form, cheaper_form, mora_dense, mora_folded, mora_literal, mora_packed
 from .layers import Pointwise
 from .plain_routing import NoRouter, SampleRouter
 from .region_stream import StreamedAttention, route
@@ -26,7 +24,6 @@ from .router import Router, Routing
 from .strips import by_strips, in_strips
 from .tiles import Tiling
 
-Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 FORMS: dict[str, Form] = {
     "packed": mora_packed,
     "folded": mora_folded,
@@ -74,7 +71,7 @@ class MixtureOfRegionAttention(nn.Module):
         self.heads, self.region, self.size, self.reach = heads, region, size, reach
         self.qkv = Pointwise(width, 3 * width, bias=False)
         self.depthwise = nn.Conv2d(3 * width, 3 * width, 3, padding=1, groups=3 * width, bias=False)
-        self.top_k = 1 if routing == "none" else top_k
+        self.experts, self.top_k = (1, 1) if routing == "none" else (experts, top_k)
         self.router: Router | SampleRouter | NoRouter
         if routing == "none":
             self.router = NoRouter()
@@ -116,7 +113,7 @@ class MixtureOfRegionAttention(nn.Module):
             grid,
             self.reach,
             self.heads,
-            self._form(),
+            None if self._form() is mora_folded else self._form(),
             self.qkv.weight.view(3, width, width),
             self._kernels().view(3, width, 3, 3),
         )
@@ -135,7 +132,7 @@ class MixtureOfRegionAttention(nn.Module):
         return torch.cat([kernels[:width] / alpha[:, None, None, None], kernels[width:]])
 
     def _form(self) -> Form:
-        return partial(mora_auto, top_k=self.top_k) if self.form == "auto" else FORMS[self.form]
+        return cheaper_form(self.experts, self.top_k) if self.form == "auto" else FORMS[self.form]
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""

@@ -7,12 +7,14 @@ blending window, the shares of the tiles and the responsibilities are multiplied
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
+from .attention import SCORE_ELEMENTS, Form, fold, mora_folded
+from .cells import has_cells, region_scores
 from .padding import mirror_inwards, mirrored
 from .regions import RegionGrid
 from .router import Router, Routing
@@ -21,8 +23,6 @@ from .tiles import Tiling
 
 BLOCK_BYTES = 3 << 25
 """Memory for the planes of Q, K, V and the result of one block of groups."""
-
-Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def route(router: Router, x: torch.Tensor, grid: RegionGrid) -> Routing:
@@ -53,7 +53,7 @@ class StreamedAttention:
         grid: the regions.
         reach: regions a side that attend to each other.
         heads: groups of channels.
-        form: one of the forms of :mod:`.attention`.
+        form: one of the forms of :mod:`.attention`; None: folded, with the scores made of cells.
         pointwise: 1x1 kernels of Q / alpha, K and V, ``3 x C x C``.
         depthwise: 3x3 kernels that follow, ``3 x C x 3 x 3``.
     """
@@ -61,7 +61,7 @@ class StreamedAttention:
     grid: RegionGrid
     reach: int
     heads: int
-    form: Form
+    form: Form | None
     pointwise: torch.Tensor
     depthwise: torch.Tensor
 
@@ -107,29 +107,38 @@ class StreamedAttention:
         total = torch.zeros_like(planes[0])
         window = grid.window(planes.device, planes.dtype)
         window = window[:, None] * window
-        q, k, v = (grid.cut(plane) for plane in planes)  # c x rows x columns x R x R
+        values = grid.cut(planes[2])  # c x rows x columns x R x R
         for tile in self._tiles(planes):
-            q_tokens, k_tokens = (_tokens(tile.of(x), heads) for x in (q, k))
-            v_tokens = _tokens(tile.of(v), heads, window)
+            v = _tokens(tile.of(values), heads, window)
             responsibilities = tile.of(routing.responsibilities[image, channels]) * tile.share
             chosen = tile.of(routing.chosen[image, channels])
             experts = chosen.shape[-1]
-            out = self.form(
-                q_tokens,
-                k_tokens,
-                v_tokens,
-                responsibilities.reshape(heads, -1, experts),
-                chosen.reshape(heads, -1, experts),
-            )
-            regions = out.view(
-                -1,
-                tile.rows.stop - tile.rows.start,
-                tile.columns.stop - tile.columns.start,
-                grid.size,
-                grid.size,
-            )
-            grid.add(regions, total, tile.rows.start, tile.columns.start)
+            responsibilities = responsibilities.reshape(heads, -1, experts)
+            chosen = chosen.reshape(heads, -1, experts)
+            if self.form is None and heads * v.shape[1] ** 2 <= SCORE_ELEMENTS:
+                scores = self._scores(planes, tile, heads)
+                members = chosen.to(responsibilities.dtype)
+                out = fold(scores, responsibilities * members, members).to(v.dtype) @ v
+            else:
+                q, k = (_tokens(tile.of(grid.cut(plane)), heads) for plane in planes[:2])
+                out = (self.form or mora_folded)(q, k, v, responsibilities, chosen)
+            grid.add(out.view(tile.of(values).shape), total, tile.rows.start, tile.columns.start)
         return total
+
+    def _scores(self, planes: torch.Tensor, tile: _Tile, heads: int) -> torch.Tensor:
+        """Scores of all tokens of a tile: ``heads x n x n``."""
+        stride, size = self.grid.stride, self.grid.size
+        rows, columns = tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start
+        q, k = (
+            plane.narrow(1, tile.rows.start * stride, (rows - 1) * stride + size).narrow(
+                2, tile.columns.start * stride, (columns - 1) * stride + size
+            )
+            for plane in planes[:2]
+        )
+        if not has_cells(stride, size):
+            q, k = (_tokens(tile.of(self.grid.cut(plane)), heads) for plane in planes[:2])
+            return q @ k.transpose(1, 2)
+        return region_scores(q, k, heads, rows, columns, stride, size)
 
     def _tiles(self, like: torch.Tensor) -> Iterator[_Tile]:
         rows, columns = Tiling.of(self.grid.rows, self.reach), Tiling.of(self.grid.columns, self.reach)

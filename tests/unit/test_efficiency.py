@@ -181,7 +181,7 @@ def test_dense_and_own_form_of_mora_by_formula():
 
 
 def test_own_form_costs_less():
-    method = Wrapped(RegionFuse(replace(TINY, width=6)).eval())
+    method = Wrapped(RegionFuse(replace(TINY, width=6, heads=6)).eval())
     assert (
         own_form_cost(method, 96, 96).multiply_accumulates < method_cost(method, 96, 96).multiply_accumulates
     )

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from regionfuse.fusion.regionfuse.attention import (
+    cheaper_form,
     masked_products,
-    mora_auto,
     mora_dense,
     mora_folded,
     mora_literal,
@@ -90,16 +90,11 @@ def test_sparse_forms_equal_dense_without_gradients(kind, monkeypatch):
     assert torch.allclose(dense, folded, atol=1e-5, rtol=0)
 
 
-def test_auto_folds_when_packing_saves_nothing(monkeypatch):
-    taken = []
-    for name in ("mora_packed", "mora_folded"):
-        monkeypatch.setattr(
-            f"regionfuse.fusion.regionfuse.attention.{name}", lambda q, *_, name=name: taken.append(name) or q
-        )
-    q = torch.zeros(1, 5, 4)
-    mora_auto(q, q, q, torch.ones(1, 5, 4), torch.ones(1, 5, 4, dtype=torch.bool), top_k=2)
-    mora_auto(q, q, q, torch.ones(1, 5, 6), torch.ones(1, 5, 6, dtype=torch.bool), top_k=1)
-    assert taken == ["mora_folded", "mora_packed"]
+def test_auto_packs_only_when_that_saves_arithmetic():
+    assert cheaper_form(experts=4, top_k=2) is mora_folded
+    assert cheaper_form(experts=4, top_k=4) is mora_folded
+    assert cheaper_form(experts=6, top_k=2) is mora_packed
+    assert cheaper_form(experts=6, top_k=1) is mora_packed
 
 
 def test_dense_reference_by_hand():

@@ -5,6 +5,7 @@ import torch
 
 from regionfuse.fusion.regionfuse import attention
 from regionfuse.fusion.regionfuse.attention import fold, mora_dense, mora_folded, mora_packed
+from regionfuse.fusion.regionfuse.cells import has_cells, region_scores
 from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention
 from regionfuse.fusion.regionfuse.regions import RegionGrid
 
@@ -52,7 +53,7 @@ def test_layer_equals_dense_in_value_and_gradient_with_the_noisy_router(experts,
 
 @pytest.mark.parametrize("form", [*OWN, "literal"])
 @pytest.mark.parametrize(("experts", "top_k"), CHOICES)
-@pytest.mark.parametrize(("reach", "size"), [(3, 12), (100, 8), (4, 18)])
+@pytest.mark.parametrize(("reach", "size"), [(3, 12), (100, 8), (2, 16), (4, 18)])
 def test_inference_in_strips_equals_the_plain_layer(experts, top_k, form, reach, size, monkeypatch):
     monkeypatch.setattr("regionfuse.fusion.regionfuse.strips.STRIP_PIXELS", 300)
     monkeypatch.setattr("regionfuse.fusion.regionfuse.region_stream.BLOCK_BYTES", 60_000)
@@ -197,3 +198,16 @@ def test_regions_added_up_piece_by_piece_equal_merge(stride, size):
         grid.add(weighted[:, 1:, 2:], total, 1, 2)
         inside = total[:, grid.inner_rows, grid.inner_columns]
         assert torch.allclose(inside * rows[:, None] * columns, merged, atol=1e-12)
+
+
+@pytest.mark.parametrize(("stride", "size"), [(8, 8), (8, 10), (8, 12), (8, 14), (8, 16)])
+@pytest.mark.parametrize("heads", [1, 3])
+def test_scores_made_of_cells_equal_the_products_of_whole_regions(stride, size, heads):
+    grid = RegionGrid(40, 24, stride, size)
+    generator = torch.Generator().manual_seed(0)
+    shape = (6, grid.padded_height, grid.padded_width)
+    q, k = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(2))
+    q_tokens, k_tokens = (grid.cut(x).reshape(heads, -1, size * size) for x in (q, k))
+    assert has_cells(stride, size) and not has_cells(8, 18)
+    found = region_scores(q, k, heads, grid.rows, grid.columns, stride, size)
+    assert torch.allclose(found, q_tokens @ k_tokens.transpose(1, 2), atol=1e-9)
