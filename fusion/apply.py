@@ -69,18 +69,37 @@ def call_method(
             ) from error
         if not isinstance(fused, torch.Tensor):
             raise MethodError(
-                f"{method.card.name}: image {image!r}: expected a torch.Tensor, found {type(fused).__name__}"
+                f"{method.card.name}: image {image!r}: expected a torch.Tensor, found "
+                f"{type(fused).__name__}; an array becomes one by torch.from_numpy(array)"
             )
         if tuple(fused.shape) != shape or not fused.is_floating_point():
             raise MethodError(
                 f"{method.card.name}: image {image!r}: expected a float32 tensor of shape {shape}, "
-                f"found {str(fused.dtype).removeprefix('torch.')} of shape {tuple(fused.shape)}"
+                f"found {str(fused.dtype).removeprefix('torch.')} of shape {tuple(fused.shape)}; "
+                f"{_remedy(method, shape, fused)}"
             )
         return fused.float()
 
     warm, seen = pad_to_stride(infrared, stride), pad_to_stride(visible, stride)
     fused = fuse_tiled(fuse, warm, seen, tile, stride) if tile else fuse(warm, seen)
     return crop(fused, height, width)
+
+
+def _remedy(method: FusionMethod, shape: tuple[int, ...], fused: torch.Tensor) -> str:
+    """Say what to do about an output of the wrong shape or type."""
+    found = tuple(fused.shape)
+    if found == shape:
+        return "return grey levels as fused.float() / 255"
+    if len(found) != 4:
+        return "keep the dimensions B x C x H x W, also of a single image"
+    if found[-2:] != shape[-2:]:
+        return (
+            "return the size that came in: for a network that rounds sizes set stride in the card (the "
+            "harness pads and crops), for one that resizes undo it"
+        )
+    if method.card.color == "luminance" and found[1] == 3:
+        return "return one channel, or set color='rgb' in the card to get and return RGB"
+    return "return as many channels as the visible image has"
 
 
 def finish(

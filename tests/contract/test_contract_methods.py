@@ -76,8 +76,13 @@ def test_good_python_files_pass(tmp_path: Path, color: str, body: str, stride: i
     [
         ("run", "raise KeyError('thing')", "luminance", "KeyError: 'thing'"),
         ("run", "return visible[..., 1:]", "luminance", "expected a float32 tensor of shape"),
-        ("run", "return visible / 0 * 0", "luminance", "NaN or infinite"),
-        ("run", "return visible.numpy()", "luminance", "found ndarray"),
+        ("run", "return visible[..., ::2, ::2]", "luminance", "set stride in the card"),
+        ("run", "return visible.expand(-1, 3, -1, -1)", "luminance", "set color='rgb' in the card"),
+        ("run", "return visible[:, :1]", "rgb", "as many channels as the visible image has"),
+        ("run", "return visible[0, 0]", "luminance", "keep the dimensions B x C x H x W"),
+        ("run", "return (visible * 255).byte()", "luminance", "fused.float() / 255"),
+        ("run", "return visible / 0 * 0", "luminance", "look for a division by zero"),
+        ("run", "return visible.numpy()", "luminance", "torch.from_numpy"),
         ("dtype", "return visible.double()", "luminance", "return fused.float()"),
         ("range", "return 255 * torch.maximum(infrared, visible)", "luminance", "divide by 255"),
         ("range", "return 2 * torch.maximum(infrared, visible) - 1.5", "luminance", "outside"),
@@ -253,6 +258,32 @@ def test_command_door_is_checked_like_a_method(tmp_path: Path) -> None:
     assert {"run", "determinism", "roles", "colour"} <= {result.name for result in good}
     swapped = command(tmp_path, "ycc[..., 1], ycc[..., 2] = ycc[..., 2].copy(), ycc[..., 1].copy()")
     assert "colour" in failures(check_method(swapped))
+
+
+SWAPPED = "ycc[..., 0] = np.where(ycc[..., 0] > 178, ycc[..., 0], warm)"
+
+
+@pytest.mark.parametrize(
+    ("check", "body", "message"),
+    [
+        ("run", "ycc = ycc[1:]", "fuse at the size of the input"),
+        ("range", "ycc[...] = 128; ycc[..., 0] = warm // 200", "multiply by 255"),
+        ("determinism", "ycc[..., 0] = ycc[..., 0] // 2 + warm // 3 + np.random.randint(40)", "fix the seed"),
+        ("roles", SWAPPED, "exchange {infrared} and {visible}"),
+    ],
+)
+def test_what_commands_do_wrong_is_found(tmp_path: Path, check: str, body: str, message: str) -> None:
+    found = failures(check_method(command(tmp_path, body)))
+    assert check in found
+    assert message in found[check]
+
+
+def test_a_folder_of_images_on_the_wrong_scale(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.eye(20, dtype=np.uint8))
+    message = failures(check_method(f"folder:{tmp_path}"))["images"]
+    assert "a.png" in message and "multiply by 255" in message
+    write_png(tmp_path / "a.png", np.full((20, 20), 90, np.uint8))
+    assert "flat image of grey level 90" in failures(check_method(f"folder:{tmp_path}"))["images"]
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,19 @@ def test_what_is_wrong_with_torchscript_files(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+class Warm(torch.nn.Module):
+    """Takes the bright parts of its first image into its second: wrong when the roles are exchanged."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.where(x > 0.7, x, y)
+
+
+def test_exchanged_inputs_are_found(tmp_path: Path) -> None:
+    path = scripted(tmp_path / "warm.pt", Warm())
+    assert failures(card(path, inputs=["infrared", "visible"])) == {}
+    assert "warm.pt.json" in failures(card(path, inputs=["visible", "infrared"]))["roles"]
+
+
 @pytest.mark.parametrize(
     ("names", "roles"),
     [
