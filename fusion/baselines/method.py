@@ -7,6 +7,7 @@ those of the authors' own scripts, so that their images come out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from torch import nn
 from ...datasets.errors import CheckpointError, MethodError
 from ..card import MethodCard
 from ..contract import FusionMethod
-from ..names import MODES
+from ..names import BUILTINS, MODES
 from ..weights import card_path, load_strict, load_weights, sha256
 from .catalogue import build, load_checkpoint
 from .facts import FACTS, Facts
@@ -45,7 +46,7 @@ class BaselineMethod(FusionMethod):
         if weights is None:
             raise MethodError(
                 f"{self.name}: needs weights, and none come with this package: get them from "
-                f"{facts.weights_from}, and pass the file with --weights"
+                f"{facts.weights_from}, and pass the file with --weights{_or_train(self.name)}"
             )
         self.mode = _checked(self.name, mode)
         path = Path(weights)
@@ -77,7 +78,7 @@ class BaselineMethod(FusionMethod):
             name=self.name,
             weights_license=str(made.get("weights_license", "")),
             trained_on=trained_on,
-            notes=f"trained here, {pairs} pairs, {epochs} epochs",
+            notes=f"trained here, {pairs} pairs, {epochs} epochs{_taught_by(made)}",
         )
 
     @classmethod
@@ -147,6 +148,19 @@ def in_mode(card: MethodCard, facts: Facts, mode: str) -> MethodCard:
         stride=1,
         notes=f"{card.notes}; published mode: {facts.published}",
     )
+
+
+def _or_train(name: str) -> str:
+    """Return the way out for a method that can be trained."""
+    return f"; or train it: regionfuse train --method {name}" if BUILTINS[name].trainable else ""
+
+
+def _taught_by(made: Mapping[str, Any]) -> str:
+    """Return whose fused images trained weights were learned from, if there were any."""
+    labels = made.get("labels")
+    if not isinstance(labels, Mapping):
+        return ""
+    return f", from {labels.get('what', 'fused images')} in the folder {labels.get('folder', '?')}"
 
 
 def _checked(name: str, mode: str) -> str:

@@ -32,7 +32,8 @@ def channel_attention(qkv: torch.Tensor, temperature: torch.Tensor) -> torch.Ten
     q, k, v = tokens.chunk(3, dim=-1)  # each B, HW, C
     with full_precision(qkv.device):
         # sums over all pixels would overflow half precision
-        lengths = torch.linalg.vector_norm(tokens[..., : 2 * inner].float(), dim=1).clamp_min(1e-12)
+        # (sums of squares: torch's norm over any but the last dimension is slow on CPUs)
+        lengths = tokens[..., : 2 * inner].float().square().sum(dim=1).sqrt().clamp_min(1e-12)
         products = _products(q.float(), k.float(), heads)  # B, heads, C/heads, C/heads
         rows, columns = lengths.unflatten(-1, (2, heads, -1)).unbind(1)
         cosines = products / (rows[..., :, None] * columns[..., None, :])
