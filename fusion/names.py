@@ -59,12 +59,12 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "piafusion": _baseline("PIAFusion", trainable=True),
     "piafusion-xrestormer": _baseline("PIAFusionXRestormer", trainable=True),
-    "cddfuse": _baseline("CDDFuse"),
+    "cddfuse": _baseline("CDDFuse", trainable=True),
     "ddfm": _baseline("DDFM"),
-    "ship": _baseline("SHIP"),
-    "dcevo": _baseline("DCEvo"),
-    "sage": _baseline("SAGE"),
-    "a2rnet": _baseline("A2RNet"),
+    "ship": _baseline("SHIP", trainable=True),
+    "dcevo": _baseline("DCEvo", trainable=True),
+    "sage": _baseline("SAGE", trainable=True),
+    "a2rnet": _baseline("A2RNet", trainable=True),
 }
 
 

@@ -58,6 +58,12 @@ def _complete_method(incomplete: str) -> list[str]:
     return [name for name in names() if name.startswith(incomplete)]
 
 
+def _complete_trainable(incomplete: str) -> list[str]:
+    from ..fusion.names import BUILTINS
+
+    return [name for name, entry in BUILTINS.items() if entry.trainable and name.startswith(incomplete)]
+
+
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; twice: still more.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors and results only.")]
 ConfigFile = Annotated[
@@ -172,36 +178,63 @@ def run(
 @app.command(rich_help_panel="Single stages")
 def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and weights.")],
-    method: Method = "regionfuse",
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="One of them.", autocompletion=_complete_trainable)
+    ] = "regionfuse",
     infrared: Annotated[Path | None, typer.Option(help="Folder of infrared images.")] = None,
     visible: Annotated[Path | None, typer.Option(help="Folder of visible images, same stems.")] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(help="FORMAT:ROOT, e.g. msrs:/data/MSRS/train, or a folder alone. Repeatable."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="tiny (CPUs) or base (the paper's size).")] = "tiny",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of fused images by stem, of any method: a2rnet's pseudo-labels, sage's teacher.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="RegionFuse only: tiny (CPUs, default) or base (the paper's size).")
+    ] = None,
     init_weights: Annotated[
         Path | None, typer.Option("--init", help="Start from these weights instead of a random network.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Warm-up included.")] = 84,
-    warmup_epochs: Annotated[int, typer.Option(min=0, help="Epochs of linear warm-up.")] = 4,
-    steps_per_epoch: Annotated[
-        int | None, typer.Option(min=1, help="Default: one pass over the pairs.")
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Warm-up included. RegionFuse: 84; others as published.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Patches a step (over all processes).")] = 8,
-    patch: Annotated[int, typer.Option(min=16, help="Side of the square training patches in pixels.")] = 128,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-4,
-    lambda_gradient: Annotated[float, typer.Option(help="Weight of the gradient loss.")] = 5.0,
-    mu_load: Annotated[float, typer.Option(help="Weight of the load-balancing loss.")] = 5.0,
+    warmup_epochs: Annotated[
+        int | None, typer.Option(min=0, help="RegionFuse only: epochs of linear warm-up (4).")
+    ] = None,
+    steps_per_epoch: Annotated[
+        int | None, typer.Option(min=1, help="Default: one pass over the pairs, or as published.")
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Patches a step (over all processes). RegionFuse: 8; others as published."),
+    ] = None,
+    patch: Annotated[
+        int | None,
+        typer.Option(min=16, help="Side of the patches in pixels. RegionFuse: 128; others as published."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak rate of Adam. RegionFuse: 1e-4; others as published.")
+    ] = None,
+    lambda_gradient: Annotated[
+        float | None, typer.Option(help="RegionFuse only: weight of the gradient loss (5).")
+    ] = None,
+    mu_load: Annotated[
+        float | None, typer.Option(help="RegionFuse only: weight of the load-balancing loss (5).")
+    ] = None,
     load_epochs: Annotated[
-        int, typer.Option(min=0, help="First epochs with the load-balancing loss; 0: never.")
-    ] = 5,
+        int | None,
+        typer.Option(min=0, help="RegionFuse only: first epochs with the load-balancing loss (5); 0: never."),
+    ] = None,
     network: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="A setting of the network that differs from the preset, e.g. --network experts=6 "
-            "--network attention=plain. Repeatable.",
+            help="A setting of the network or its training, e.g. RegionFuse: experts=6, attention=plain; "
+            "piafusion: illumination=CLASSIFIER.pth; a2rnet: attack_steps=5. Repeatable.",
         ),
     ] = None,
     validation: Annotated[int, typer.Option(min=0, help="Pairs kept out to watch the loss.")] = 4,
@@ -211,7 +244,12 @@ def train(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a fusion network. Several GPUs: `torchrun --nproc-per-node N -m regionfuse train ...`."""
+    """Train a fusion network by its published recipe, on your pairs.
+
+    Methods: regionfuse, piafusion, piafusion-xrestormer, cddfuse, ship, dcevo, sage and a2rnet. Options that
+    are not given are as the method's publication has them; docs/training.md shows the values. Several GPUs:
+    `torchrun --nproc-per-node N -m regionfuse train ...`.
+    """
     from .commands.train import TrainRequest
     from .commands.train import train as work
 
@@ -225,6 +263,7 @@ def train(
         resume=resume,
         network=tuple(network or ()),
         options={
+            "labels": labels,
             "preset": preset,
             "init_weights": init_weights,
             "epochs": epochs,

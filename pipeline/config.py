@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..datasets.errors import ConfigError
+from ..fusion.names import BUILTINS, split_mode
 
 Protocol = Literal["retrained", "frozen"]
 # Names of the fusion metrics; a test compares them with the registry.
@@ -67,16 +68,65 @@ class SplitConfig(Section):
         return self
 
 
+class TrainConfig(Section):
+    """Training of one source's network on the run's train split (and ``fusion.extra_pairs``).
+
+    What is not given is as the method's publication has it; for RegionFuse, as in the section ``fusion``. 0
+    epochs: no training. ``labels``: folder of fused images by stem, for methods that learn from some.
+    """
+
+    epochs: int | None = Field(None, ge=0)
+    warmup_epochs: int | None = Field(None, ge=0)
+    steps_per_epoch: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=1)
+    patch: int | None = Field(None, ge=16)
+    learning_rate: float | None = Field(None, gt=0)
+    seed: int | None = Field(None, ge=0)
+    network: dict[str, Any] | None = None
+    init: Path | None = None
+    labels: Path | None = None
+
+
 class SourceConfig(Section):
     """One image source: a method by registry name or door, under the name it has in tables and folders.
 
     ``options`` are keywords of the method's constructor; of a folder or a command, facts of its card.
+    ``train: true`` trains the method in the run; with settings: ``train: {epochs: 5}``.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     method: str | None = None
     weights: Path | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    train: TrainConfig | None = None
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        return ({} if value else {"epochs": 0}) if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> SourceConfig:
+        name, _ = split_mode(self.spec)
+        method = BUILTINS.get(name)
+        trainable = method is not None and method.trainable
+        if self.trains and not trainable:
+            known = ", ".join(name for name, entry in BUILTINS.items() if entry.trainable)
+            raise ValueError(f"{self.spec!r} cannot be trained here; trainable are {known}")
+        if self.trains and self.weights is not None:
+            raise ValueError(f"{self.name!r} has both weights and train; leave one of them out")
+        if method is not None and method.needs_weights and self.weights is None and not self.trains:
+            choice = ", or train: true to train it in this run" if trainable else ""
+            raise ValueError(
+                f"{self.name!r} has no weights; give weights: FILE (`regionfuse methods --json` says where "
+                f"its authors publish them){choice}"
+            )
+        return self
+
+    @property
+    def trains(self) -> bool:
+        """True when the source asks for being trained in the run."""
+        return self.train is not None and self.train.epochs != 0
 
     @property
     def spec(self) -> str:

@@ -10,7 +10,7 @@ from ..datasets.splits import Split
 from ..fusion.contamination import HASH_DIGITS, TrainingData, contamination, stated_by_weights, training_data
 from .config import Config, SourceConfig
 from .plan import with_reference
-from .stages import given_weights, is_trained_here, training_options
+from .trainings import given_weights, is_trained_here, training_options, training_pairs
 from .workload import Workload
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,8 @@ def contaminated(config: Config, workload: Workload, split: Split) -> dict[str, 
 def _data(source: SourceConfig, config: Config, workload: Workload, split: Split) -> TrainingData:
     if not is_trained_here(source, config.fusion):
         return training_data(source.spec, given_weights(source, config.fusion), source.options)
-    used = [workload.pairs[stem] for stem in split.train]
-    used += [pair for extra in workload.extra for pair in extra]
+    used = training_pairs(workload, split)
     names = (workload.pairs.name, *(extra.name for extra in workload.extra))
     here = TrainingData(names, frozenset(workload.hashes[pair.visible][:HASH_DIGITS] for pair in used))
-    init = training_options(config.fusion, source.spec).init_weights
+    init = training_options(source, config.fusion).init_weights
     return here | stated_by_weights(Path(init)) if init else here

@@ -12,13 +12,12 @@ from .config import Config, SourceConfig
 from .quality import quality_unit
 from .stages import (
     fuse_unit,
-    is_trained_here,
     pairs_needed,
     predict_unit,
     train_detector_unit,
-    train_fusion_unit,
 )
 from .store import Store, Unit
+from .trainings import is_trained_here, train_fusion_unit
 from .workload import Workload
 
 REFERENCE = "visible"

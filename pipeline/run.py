@@ -26,6 +26,7 @@ from .quality import TABLE as QUALITY_TABLE
 from .quality import write_quality_table
 from .stages import EVALUATED, evaluate_unit
 from .store import Store, Unit, digest, explained, listening, locked
+from .trainings import require_trainable
 from .workload import SPLITS, Workload, load_workload, split_unit
 
 
@@ -55,6 +56,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         RegionFuseError: nothing to compare (data, split or every source failed) or no place to write.
     """
     recipe, frozen = detector_recipe(config)  # A wrong key must not leave a folder behind.
+    require_trainable(config)
     with locked(out), explained(out), shown_warnings(screen) as warnings:
         store = Store(out)
         write_text(out / "config.yaml", _yaml(config))

@@ -1,6 +1,6 @@
-"""The units of a run: train a fusion network, fuse, train a detector, predict, evaluate.
+"""The units of a run: fuse, train a detector, predict, evaluate.
 
-The fusion metrics have a file of their own, ``quality.py``.
+The fusion networks' training is in ``trainings.py``, the fusion metrics in ``quality.py``.
 
 Each function returns a :class:`~regionfuse.pipeline.store.Unit` whose parameters hold everything that decides
 its result. Devices, worker numbers and paths do not: the same inputs elsewhere give the same key.
@@ -20,80 +20,12 @@ from ..datasets.splits import Split
 from ..datasets.storage import sha256_file, write_json
 from ..detection.evaluation.records import FailedSource, PredictionKey
 from ..detection.recipe import DetectorRecipe
-from ..fusion.training.options import TrainingOptions
-from .config import Config, FusionConfig, SourceConfig
+from .config import Config, SourceConfig
 from .store import Progress, Store, Unit
+from .trainings import given_weights, is_default
 from .workload import Workload
 
-TRAINABLE = ("regionfuse",)
 EVALUATED = ("val", "test")
-
-
-def training_options(fusion: FusionConfig, method: str) -> TrainingOptions:
-    """Translate the ``fusion`` section into the trainer's options."""
-    init: Path | None = None
-    if fusion.init == "shipped":
-        from ..fusion.regionfuse.method import SHIPPED
-
-        init = SHIPPED
-    elif fusion.init is not None:
-        init = Path(fusion.init)
-    return TrainingOptions(
-        method=method,
-        preset=fusion.preset,
-        epochs=fusion.epochs,
-        warmup_epochs=min(fusion.warmup_epochs, max(fusion.epochs - 1, 0)),
-        steps_per_epoch=fusion.steps_per_epoch,
-        batch_size=fusion.batch_size,
-        patch=fusion.patch,
-        learning_rate=fusion.learning_rate,
-        lambda_gradient=fusion.lambda_gradient,
-        mu_load=fusion.mu_load,
-        load_epochs=fusion.load_epochs,
-        network=fusion.network,
-        seed=fusion.seed,
-        device=fusion.device,
-        init_weights=init,
-    )
-
-
-def is_trained_here(source: SourceConfig, fusion: FusionConfig) -> bool:
-    """Tell whether the run itself trains this source's network."""
-    return (
-        source.spec in TRAINABLE and source.weights is None and fusion.weights is None and fusion.epochs > 0
-    )
-
-
-def given_weights(source: SourceConfig, fusion: FusionConfig) -> Path | None:
-    """Return the weights file that the configuration names for a source; None: none, or the shipped one."""
-    return source.weights or (fusion.weights if source.spec in TRAINABLE else None)
-
-
-def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, split: Split) -> Unit:
-    """Train a fusion network on train split and extra pairs; result: ``weights.safetensors`` + card."""
-    options = training_options(config.fusion, source.spec)
-    train = [pair for stem in split.train for pair in (workload.pairs[stem],)]
-    train += [pair for extra in workload.extra for pair in extra]
-    validation = [workload.pairs[stem] for stem in split.val]
-    names = (workload.pairs.name, *(extra.name for extra in workload.extra))
-    settings = asdict(options)
-    init = options.init_weights
-    settings["init_weights"] = sha256_file(init) if init else None
-    for key in ("device", "workers", "labels", *(() if options.network else ("network",))):
-        settings.pop(key, None)
-    params = {
-        "options": settings,
-        "train": workload.images_digest(train),
-        "validation": workload.images_digest(validation),
-        "names": names,
-    }
-
-    def action(work: Path, progress: Progress) -> None:
-        from ..fusion.training.trainer import train as train_fusion
-
-        train_fusion(options, train, validation, work, resume=True, progress=progress, trained_on=names)
-
-    return Unit("train-fusion", source.name, params, action, source=source.name)
 
 
 def fuse_unit(
@@ -109,7 +41,7 @@ def fuse_unit(
 
     pairs = [workload.pairs[stem] for stem in sorted(stems)]
     given = given_weights(source, config.fusion)
-    if given is None and trained is None and source.spec in TRAINABLE:
+    if given is None and trained is None and is_default(source):
         from ..fusion.regionfuse.method import SHIPPED
 
         given = SHIPPED
@@ -135,7 +67,10 @@ def fuse_unit(
             progress=progress,
         )
         cost = method_cost(method, 480, 640) if method.countable else None
-        write_json(work / "card.json", {**method.card.to_dict(), "name": source.name})
+        card = {**method.card.to_dict(), "name": source.name}
+        if trained and not is_default(source):  # No table may take these for the authors' results.
+            card["title"] = f"{card['title']} (trained here)"
+        write_json(work / "card.json", card)
         measured = {**asdict(timing), **(asdict(cost) if cost else {})}
         # JSON knows no NaN: images that came finished have no time.
         write_json(

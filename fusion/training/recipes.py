@@ -24,7 +24,7 @@ RECIPES: dict[str, str | type[Recipe]] = {
 }
 
 # Options that only some recipes read, see Recipe.reads.
-PARTICULAR = ("preset", "lambda_gradient", "mu_load", "load_epochs", "region", "network")
+PARTICULAR = ("preset", "warmup_epochs", "lambda_gradient", "mu_load", "load_epochs", "region", "network")
 
 
 def trainable() -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def options_for(method: str, given: Mapping[str, Any]) -> TrainingOptions:
 
     Raises:
         MethodError: no recipe has that name.
-        ConfigError: an option that this method does not read, or a value out of range.
+        ConfigError: an option that this method does not read, a value out of range, or labels are missing.
     """
     cls = recipe_class(method)
     said = {name: value for name, value in given.items() if value is not None}
@@ -67,7 +67,9 @@ def options_for(method: str, given: Mapping[str, Any]) -> TrainingOptions:
         if said.get(name) and name not in cls.reads:
             what = f"it reads {', '.join(sorted(cls.reads))}" if cls.reads else "it has one size and recipe"
             raise ConfigError(f"method {method!r} has no option {name}, found {said[name]}; {what}")
-    return TrainingOptions.from_dict({**cls.defaults, **said, "method": method})
+    options = TrainingOptions.from_dict({**cls.defaults, **said, "method": method})
+    _check(cls, options)
+    return options
 
 
 def recipe_for(options: TrainingOptions) -> Recipe:
@@ -78,6 +80,11 @@ def recipe_for(options: TrainingOptions) -> Recipe:
         ConfigError: the options hold settings or labels that the method does not take, or lack labels.
     """
     cls = recipe_class(options.method)
+    _check(cls, options)
+    return cls(options)
+
+
+def _check(cls: type[Recipe], options: TrainingOptions) -> None:
     if options.network and "network" not in cls.reads:
         raise ConfigError(f"method {options.method!r} has no network settings, found {dict(options.network)}")
     if options.labels is not None and not cls.labels:
@@ -87,4 +94,3 @@ def recipe_for(options: TrainingOptions) -> Recipe:
             f"method {options.method!r} learns from {cls.labels}: give a folder of fused images, one for "
             "every pair by stem, with --labels DIR (in a configuration: train: {labels: DIR})"
         )
-    return cls(options)

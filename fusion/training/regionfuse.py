@@ -26,7 +26,7 @@ class RegionFuseRecipe(Recipe):
 
     choices: ClassVar[Mapping[str, str]] = CHOICES
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"preset", "lambda_gradient", "mu_load", "load_epochs", "region", "network"}
+        {"preset", "warmup_epochs", "lambda_gradient", "mu_load", "load_epochs", "region", "network"}
     )
 
     def __init__(self, options: TrainingOptions) -> None:

@@ -19,7 +19,7 @@ from ..run import shown_warnings
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What the command line asked for; ``options`` are fields of the trainer's options.
+    """What the command line asked for; ``options`` are fields of the trainer's options, None as not given.
 
     ``network`` holds ``KEY=VALUE`` settings of the network, values in YAML.
     """
@@ -37,7 +37,7 @@ class TrainRequest:
 
 def train(request: TrainRequest, screen: Screen) -> None:
     """Train a fusion network on folders of pairs and print where its weights are."""
-    from ...fusion.training.options import TrainingOptions
+    from ...fusion.training.recipes import options_for, recipe_class
     from ...fusion.training.trainer import train as work
     from ..store import explained
 
@@ -45,10 +45,17 @@ def train(request: TrainRequest, screen: Screen) -> None:
     if not first:
         screen = Screen(-1)
     with shown_warnings(screen), explained(request.out):
-        options = TrainingOptions(method=request.method, network=settings(request.network), **request.options)
+        given = {**request.options, "network": settings(request.network)}
+        options = options_for(request.method, given)
         sets = pair_sets(request)
         pairs = [pair for each in sets for pair in each]
         training, validation = keep_out(pairs, request.validation)
+        screen.say(
+            f"{request.method}: {options.epochs} epochs, batches of {options.batch_size}, patches of "
+            f"{options.patch} x {options.patch}, Adam at {options.learning_rate:g}"
+        )
+        if options.labels is not None:
+            screen.say(f"learns from {recipe_class(request.method).labels}: {options.labels}")
         with screen.task(f"train {request.method} on {len(training)} pairs") as progress:
             result = work(
                 options,

@@ -198,7 +198,7 @@ def test_listing_tells_status_and_facts(name: str) -> None:
     if name == "ddfm":
         pytest.skip("its cost has a test of its own")
     record = describe(name)
-    assert record["status"] == ("trainable" if name.startswith("piafusion") else "needs weights")
+    assert record["status"] == ("needs weights" if name == "ddfm" else "trainable")
     for key in ("citation", "year", "code_license", "weights_from", "notes"):
         assert record[key], key
     if name != "piafusion-xrestormer":

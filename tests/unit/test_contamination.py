@@ -120,8 +120,8 @@ def test_sources_of_a_run(workload: Workload, tmp_path: Path, caplog: pytest.Log
     (tmp_path / "mine.pth.json").write_text(json.dumps({"trained_on": ["own"], "training_images": images}))
     sources: list[dict[str, object]] = [
         {"name": "average"},
-        {"name": "ship"},
-        {"name": "sage"},
+        {"name": "ship", "weights": tmp_path / "ship.pth"},
+        {"name": "sage", "weights": tmp_path / "sage.pth"},
         {"name": "mine", "method": "cddfuse", "weights": weights},
         {"name": "elsewhere", "method": f"folder:{tmp_path}", "options": {"trained_on": ["M3FD"]}},
         {"name": "absent", "method": f"{tmp_path}/absent.py:A"},

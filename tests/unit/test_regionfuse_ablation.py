@@ -30,7 +30,8 @@ from regionfuse.fusion.regionfuse.xrestormer import ChannelAttention, WindowAtte
 from regionfuse.pipeline.commands.train import settings
 from regionfuse.pipeline.config import dump_config
 from regionfuse.pipeline.config_file import build_config
-from regionfuse.pipeline.stages import training_options
+from regionfuse.pipeline.config import SourceConfig
+from regionfuse.pipeline.trainings import training_options
 
 SMALL = replace(
     TINY, width=8, heads=2, region=16, reach=32, router_hidden=4, decoder_width=8, decoder_blocks=1
@@ -269,7 +270,7 @@ def test_only_evaluation_clips() -> None:
 def test_settings_in_the_configuration_of_a_run(tmp_path: Path) -> None:
     tree = {"dataset": {"root": str(tmp_path)}, "fusion": {"network": {"experts": 6, "attention": "plain"}}}
     config = build_config(tree, ["fusion.network.top_k=3"], base=tmp_path)
-    options = training_options(config.fusion, "regionfuse")
+    options = training_options(SourceConfig(name="regionfuse"), config.fusion)
     assert dict(options.network) == {"experts": 6, "attention": "plain", "top_k": 3}
     assert build_config(dump_config(config), base=tmp_path) == config
     with pytest.raises(ConfigError, match="unknown RegionFuse setting 'expert'; did you mean 'experts'"):

@@ -1,0 +1,141 @@
+"""Which sources of a run are trained in it, with what options, and the unit that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..datasets.records import Pair
+from ..datasets.splits import Split
+from ..datasets.storage import sha256_file
+from ..fusion.names import split_mode
+from ..fusion.training.options import TrainingOptions
+from .config import Config, FusionConfig, SourceConfig
+from .store import Progress, Unit
+from .workload import Workload
+
+DEFAULT = "regionfuse"
+"""The method that the ``fusion`` section is about; it is trained unless something else is asked for."""
+
+
+def is_default(source: SourceConfig) -> bool:
+    """Tell whether the ``fusion`` section says how the source is trained."""
+    return source.spec == DEFAULT
+
+
+def is_trained_here(source: SourceConfig, fusion: FusionConfig) -> bool:
+    """Tell whether the run itself trains this source's network."""
+    if source.train is not None or not is_default(source):
+        return source.trains
+    return source.weights is None and fusion.weights is None and fusion.epochs > 0
+
+
+def given_weights(source: SourceConfig, fusion: FusionConfig) -> Path | None:
+    """Return the weights file that the configuration names for a source; None: none, or the shipped one."""
+    return source.weights or (fusion.weights if is_default(source) and source.train is None else None)
+
+
+def training_options(source: SourceConfig, fusion: FusionConfig) -> TrainingOptions:
+    """Return a source's options: ``train`` over the ``fusion`` section (RegionFuse) or its publication.
+
+    Raises:
+        MethodError: the method cannot be trained.
+        ConfigError: an option that it does not read, or a value out of range.
+    """
+    from ..fusion.training.recipes import options_for
+
+    said: dict[str, Any] = {"seed": fusion.seed, "device": fusion.device}
+    if is_default(source):
+        said |= {
+            "preset": fusion.preset,
+            "epochs": fusion.epochs,
+            "warmup_epochs": fusion.warmup_epochs,
+            "steps_per_epoch": fusion.steps_per_epoch,
+            "batch_size": fusion.batch_size,
+            "patch": fusion.patch,
+            "learning_rate": fusion.learning_rate,
+            "lambda_gradient": fusion.lambda_gradient,
+            "mu_load": fusion.mu_load,
+            "load_epochs": fusion.load_epochs,
+            "network": fusion.network,
+            "init_weights": fusion.init,
+        }
+    if source.train:
+        own = source.train.model_dump(exclude_none=True)
+        if "init" in own:
+            own["init_weights"] = own.pop("init")
+        if "network" in own and is_default(source):
+            own["network"] = {**fusion.network, **own["network"]}
+        said |= own
+    if said.get("init_weights") == "shipped":
+        from ..fusion.regionfuse.method import SHIPPED
+
+        said["init_weights"] = SHIPPED
+    if is_default(source):
+        said["warmup_epochs"] = min(said["warmup_epochs"], max(said["epochs"] - 1, 0))
+    return options_for(split_mode(source.spec)[0], said)
+
+
+def require_trainable(config: Config) -> None:
+    """Find out before anything runs whether everything that is to be trained can be.
+
+    Raises:
+        MethodError: a method that cannot be trained.
+        ConfigError: options that it does not take, or no labels for a method that learns from some.
+    """
+    from ..fusion.training.recipes import recipe_for
+
+    for source in config.sources:
+        if is_trained_here(source, config.fusion):
+            recipe_for(training_options(source, config.fusion))
+
+
+def training_pairs(workload: Workload, split: Split) -> list[Pair]:
+    """Return the pairs that fusion networks are trained on: the train split and the extra pairs."""
+    pairs = [workload.pairs[stem] for stem in split.train]
+    return pairs + [pair for extra in workload.extra for pair in extra]
+
+
+def trained_here(source: SourceConfig, fusion: FusionConfig, pairs: int) -> str:
+    """Return the mark of a source that the run trains, e.g. ``48 pairs, 6 epochs``."""
+    return f"{pairs} pairs, {training_options(source, fusion).epochs} epochs"
+
+
+def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, split: Split) -> Unit:
+    """Train a fusion network on train split and extra pairs; result: ``weights.safetensors`` + card."""
+    options = training_options(source, config.fusion)
+    train = training_pairs(workload, split)
+    validation = [workload.pairs[stem] for stem in split.val]
+    names = (workload.pairs.name, *(extra.name for extra in workload.extra))
+    params = {
+        "options": _settings(options, [*train, *validation]),
+        "train": workload.images_digest(train),
+        "validation": workload.images_digest(validation),
+        "names": names,
+    }
+
+    def action(work: Path, progress: Progress) -> None:
+        from ..fusion.training.trainer import train as train_fusion
+
+        train_fusion(options, train, validation, work, resume=True, progress=progress, trained_on=names)
+
+    return Unit("train-fusion", source.name, params, action, source=source.name)
+
+
+def _settings(options: TrainingOptions, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return what decides a training: the options without places, files by their content."""
+    settings = asdict(options)
+    for key in ("device", "workers", "labels", *(() if options.network else ("network",))):
+        settings.pop(key)
+    init = options.init_weights
+    settings["init_weights"] = sha256_file(init) if init else None
+    classifier = options.network.get("illumination")
+    if classifier is not None:
+        settings["network"]["illumination"] = sha256_file(Path(str(classifier)))
+    if options.labels is not None:
+        from ..fusion.training.labels import find_labels
+
+        settings["labels"] = find_labels(options.labels, pairs).card()
+    return settings
