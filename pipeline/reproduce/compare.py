@@ -103,19 +103,21 @@ def finding(experiment: Experiment, table: pd.DataFrame, spread: Mapping[str, fl
     judged = [name for name in QUALITY if good[f"{name}_paper"].notna().sum() > 1]
     for name in judged:
         here, there = _winners(good, name), _winners(table, f"{name}_paper")
-        agree += bool(set(here) & set(there))
-        parts.append(f"{name} {' and '.join(here)}")
+        agree += here == there
+        parts.append(f"{name} {_named(here, len(good))}")
     if not judged:
-        best = [f"{name} {' and '.join(_winners(good, name))}" for name in QUALITY]
+        best = [f"{name} {_named(_winners(good, name), len(good))}" for name in QUALITY]
         return f"Best here: {join(best)}." + _lead(good, spread)
     text = (
         f"Best here: {join(parts)}. The best is the same as in the paper in {agree} of {len(judged)} metrics."
     )
     text += _lead(good, spread)
     if experiment.ranks and good["MR"].notna().any():
-        here = str(good.loc[good["MR"].idxmin(), "variant"])
-        there = str(table.loc[table["MR_paper"].idxmin(), "variant"])
-        text += f" Best mean rank: {here} here, {there} in the paper."
+        ours, theirs = (
+            each.loc[each[column] == each[column].min(), "variant"].iloc[0]
+            for each, column in ((good, "MR"), (table, "MR_paper"))
+        )
+        text += f" Best mean rank: {ours} here, {theirs} in the paper."
     return text
 
 
@@ -156,6 +158,10 @@ def _winners(table: pd.DataFrame, column: str) -> list[str]:
     """Return the variants with the highest value, as printed."""
     values = table[column].round(_digits(column))
     return [str(name) for name in table.loc[values == values.max(), "variant"]]
+
+
+def _named(winners: list[str], variants: int) -> str:
+    return "all alike" if len(winners) == variants > 1 else "/".join(winners)
 
 
 def _best(values: pd.Series, *, lower: bool) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 
 from ...reports.figures.style import bare, drawing, new_figure, place, to_svg
 from ...reports.palette import ACCENT, BAD, INK, MUTED
@@ -46,7 +47,7 @@ def draw_settings(table: pd.DataFrame) -> str:
             axes.set_yticks([low, high], [f"{low:.3f}", f"{high:.3f}"], fontsize=6.5)
             axes.tick_params(axis="y", pad=-2, direction="in")
             for tick in axes.get_yticklabels():
-                tick.set_ha("left")
+                tick.set_horizontalalignment("left")
             axes.set_title(metric)
             bare(axes, "bottom")
         return to_svg(figure)
@@ -109,7 +110,7 @@ def draw_contrast(
     height = rows * (tall + 15) + 10
     with drawing():
         figure = new_figure(WIDTH, height)
-        handles: dict[str, object] = {}
+        handles: dict[str, Artist] = {}
         for number, metric in enumerate(metrics):
             row, column = divmod(number, columns)
             axes = place(figure, 11 + column * (panel + 10), 6 + row * (tall + 15), panel, tall)

@@ -206,9 +206,10 @@ def chapter(shop: Shop, experiment: Experiment, outcome: Outcome) -> Chapter:
 
 
 def _finding(table: pd.DataFrame) -> str:
-    ours = table[table["method"] == "RegionFuse (base)"].iloc[0]
-    if ours["status"] != "ok":
-        return f"RegionFuse's base network failed: {ours['reason']}."
+    base = table[(table["method"] == "RegionFuse (base)") & (table["status"] == "ok")]
+    if base.empty:
+        return "RegionFuse's base network has no result."
+    ours = base.iloc[0]
     text = (
         f"RegionFuse (base): {ours['Params (M)']:.2f} M parameters and {ours['FLOPs (G)']:.2f} G "
         f"multiply-accumulates in the dense form, against 2.82 M and 455.82 G in the paper"

@@ -122,8 +122,10 @@ def _read(
     elif side is not None and max(width, height) > side:
         factor = side / max(width, height)
         size = round(width * factor), round(height * factor)
-        visible = cv2.resize(visible, size, interpolation=cv2.INTER_AREA)
-        infrared = cv2.resize(infrared, size, interpolation=cv2.INTER_AREA)
+        visible, infrared = (
+            np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+            for image in (visible, infrared)
+        )
         across_factor, down_factor = size[0] / width, size[1] / height
         boxes = [_scaled(box, across_factor, down_factor) for box in boxes]
     return visible, infrared, boxes

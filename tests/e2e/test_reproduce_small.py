@@ -10,6 +10,7 @@ import pytest
 
 from regionfuse.datasets.synthetic.generate import generate
 from regionfuse.pipeline.console import Screen
+from regionfuse.pipeline.reproduce import efficiency
 from regionfuse.pipeline.reproduce import run as module
 from regionfuse.pipeline.reproduce.material import Request
 from regionfuse.pipeline.reproduce.run import Order, Reproduction, reproduce
@@ -121,3 +122,18 @@ def test_light_and_detection(home: Path) -> None:
     assert set(contrast["k"]) == {1.0, 2.5}
     assert contrast["mAP50"].between(0, 1).all()
     assert {chapter.experiment.name for chapter in result.chapters} == {"fig3", "contrast", "fig7"}
+
+
+def test_cost_of_methods(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"sage", "regionfuse tiny"}
+    monkeypatch.setattr(efficiency, "ENTRIES", [each for each in efficiency.ENTRIES if each.label in kept])
+    monkeypatch.setattr(efficiency, "HEIGHT", 64)
+    monkeypatch.setattr(efficiency, "WIDTH", 64)
+    result = run(home, "table4", out="e")
+    assert not result.failed
+    table = pd.read_csv(home / "e" / "tables" / "table4.csv").set_index("method")
+    assert table.loc["SAGE", "Params (M)"] == pytest.approx(0.135617)
+    assert table.loc["SAGE", "Params (M)_paper"] == 0.14
+    assert (table["Time (ms)"] > 0).all()
+    assert (table["low (ms)"] <= table["high (ms)"]).all()
+    assert table.loc["RegionFuse (tiny)", "own FLOPs (G)"] > 0
