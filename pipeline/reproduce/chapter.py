@@ -39,7 +39,7 @@ class Chapter:
 
 def opening(experiment: Experiment) -> list[Block]:
     """Return heading and what the paper shows."""
-    place = f" Source: {experiment.paper.place}." if experiment.paper else ""
+    place = f" Numbers: {experiment.paper.place}." if experiment.paper else ""
     return [
         Heading(f"{experiment.title} ({experiment.name})"),
         Paragraph.of("Paper.", f" {experiment.shows}{place}"),

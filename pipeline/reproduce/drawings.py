@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.ticker import MaxNLocator
 
 from ...reports.figures.style import bare, drawing, new_figure, place, to_svg
 from ...reports.palette import ACCENT, BAD, INK, MUTED
@@ -81,6 +82,7 @@ def draw_allocation(shares: Mapping[str, pd.DataFrame], load_epochs: int) -> str
             axes.axvline(load_epochs, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
             axes.set_xlim(float(table["epoch"].min()), float(table["epoch"].max()))
             axes.set_ylim(0, 1)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_title(f"load loss: {title}")
             axes.set_xlabel("epoch")
             if number == 0:

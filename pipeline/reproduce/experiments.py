@@ -112,7 +112,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "afterwards, with every expert still in use.",
         "allocation",
         "Load loss",
-        None,
+        paper.LOAD_LOSS,
         (
             Variant(
                 "first 5 epochs", {"load_epochs": paper.LOAD_EPOCHS}, name="load loss in the first 5 epochs"

@@ -88,7 +88,7 @@ def gather(
     if detects:
         detection, remark = _detection(request, named, generated, pool, out, progress)
         remarks += [remark] if remark else []
-        chosen = spread([pair for pair in detection if pair.boxes], scale.detection_images)
+        chosen = spread_over_classes(detection, scale.detection_images)
         detection = detection.select(pair.stem for pair in chosen)
     candidates = [pair for each in sets for pair in each] if trains else []
     everything = [*candidates, *test, *(detection or ())]
@@ -144,6 +144,23 @@ def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
     if count is None or count >= len(pairs):
         return list(pairs)
     return [pairs[(2 * index + 1) * len(pairs) // (2 * count)] for index in range(count)]
+
+
+def spread_over_classes(pairs: PairSet, count: int | None) -> list[Pair]:
+    """Return ``count`` pairs with boxes: for each class the one with most of it, the others evenly spread."""
+    labelled = [pair for pair in pairs if pair.boxes]
+    if count is None or count >= len(labelled):
+        return labelled
+    chosen: dict[str, Pair] = {}
+    for label in pairs.classes:
+        numbers = [sum(box.label == label for box in pair.boxes) for pair in labelled]
+        if not any(label == box.label for pair in chosen.values() for box in pair.boxes):
+            best = max(numbers)
+            if best and len(chosen) < count:
+                pair = labelled[numbers.index(best)]
+                chosen[pair.stem] = pair
+    rest = [pair for pair in labelled if pair.stem not in chosen]
+    return [*chosen.values(), *spread(rest, count - len(chosen))]
 
 
 def _entries(request: Request) -> list[tuple[str, str]]:

@@ -133,6 +133,13 @@ BEST_EXPERT_NUMBER: Mapping[str, str] = {
 }
 """Metric -> setting that the paper finds best."""
 
+LOAD_LOSS = PaperTable(
+    "main paper, ablation study (MSRS test set)",
+    QUALITY,
+    {"first 5 epochs": _DEFAULT, "never": (12.088, 3.954, 1.036, 0.714, 0.593)},
+    {},
+)
+
 CONTRAST_STRENGTHS = (1.5, 5.0)
 """Range of k in I' = clip(k (I - 0.5) + 0.5, 0, 1) (main paper, Section 4.2)."""
 FIGURE3_STRENGTH = 2.5

@@ -21,7 +21,13 @@ from regionfuse.pipeline.reproduce.compare import Row, comparison, finding, fram
 from regionfuse.pipeline.reproduce.encoder import flat_pixels, grain
 from regionfuse.pipeline.reproduce.estimate import spoken
 from regionfuse.pipeline.reproduce.experiments import EXPERIMENTS
-from regionfuse.pipeline.reproduce.material import Material, Request, gather, spread
+from regionfuse.pipeline.reproduce.material import (
+    Material,
+    Request,
+    gather,
+    spread,
+    spread_over_classes,
+)
 from regionfuse.pipeline.reproduce.panels import SCENES, choose
 from regionfuse.pipeline.reproduce.paper_values import LAMBDA, QUALITY
 from regionfuse.pipeline.reproduce.prepared import enhance, prepare_unit, read_prepared
@@ -242,6 +248,14 @@ def test_spread_covers_the_list(pairs: PairSet) -> None:
     chosen = [pair.stem for pair in spread(pairs.pairs, 2)]
     assert chosen == [pairs.pairs[2].stem, pairs.pairs[6].stem]
     assert spread(pairs.pairs, None) == spread(pairs.pairs, 100) == list(pairs)
+
+
+def test_pairs_for_detection_show_every_class(pairs: PairSet) -> None:
+    present = {box.label for pair in pairs for box in pair.boxes}
+    chosen = spread_over_classes(pairs, 5)
+    assert len({pair.stem for pair in chosen}) == 5
+    assert {box.label for pair in chosen for box in pair.boxes} == present
+    assert len(spread_over_classes(pairs, None)) == sum(bool(pair.boxes) for pair in pairs)
 
 
 # Panels ----------------------------------------------------------------------------------------------
