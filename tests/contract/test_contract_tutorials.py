@@ -1,7 +1,7 @@
 """Every block of docs/your-method.md is used: files are written as they stand there, commands are run.
 
 Commands of this package run in this process. Two lines are replaced, so that no network is needed: the
-example package is installed into a folder of its own, and the second environment borrows packages of this one.
+example package goes into a folder of its own, and the second environment borrows packages of this one.
 """
 
 from __future__ import annotations
