@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ...datasets.errors import ConfigError
 from ..baselines.catalogue import build
 from ..baselines.catalogue import load as load_official
+from ..baselines.piafusion import IlluminationClassifier
 from ..weights import sha256
 from .baseline import BaselineRecipe
 from .gradients import gradient_loss
@@ -101,7 +102,7 @@ class PIAFusionRecipe(BaselineRecipe):
         if self.illumination is None:
             return rgb.new_full((rgb.shape[0], 1, 1, 1), 0.5)
         with torch.no_grad():
-            weight: Tensor = self.illumination.to(rgb.device).visible_weight(rgb)
+            weight = self.illumination.to(rgb.device).visible_weight(rgb)
         return weight.reshape(-1, 1, 1, 1)
 
     def losses(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
