@@ -69,10 +69,11 @@ class PIAFusionRecipe(BaselineRecipe):
                 f"piafusion: encoder must be one of {', '.join(ENCODERS)}, found {self.encoder!r}"
             )
         file = options.network.get("illumination")
-        self.illumination: nn.Module | None = None
+        self.illumination: IlluminationClassifier | None = None
         self.illumination_sha256 = ""
         if file is not None:
-            self.illumination = load_official("piafusion-illumination", Path(str(file)))
+            loaded = load_official("piafusion-illumination", Path(str(file)))
+            self.illumination = cast(IlluminationClassifier, loaded)
             self.illumination.requires_grad_(False)
             self.illumination_sha256 = sha256(Path(str(file)))
 

@@ -81,13 +81,7 @@ class Shop:
             network = dict(variant.network)
             if self.classifier is not None:
                 network["illumination"] = str(self.classifier)
-            if "steps_per_epoch" not in values:  # one patch for every tile of every image
-                tiles = sum(
-                    (pair.width // values["patch"]) * (pair.height // values["patch"])
-                    for pair in self.material.train
-                )
-                values["steps_per_epoch"] = max(1, tiles // values["batch_size"])
-            values = {**values, "preset": "base", "learning_rate": 1e-3, "warmup_epochs": 0}
+            values = {**values, "preset": "published", "learning_rate": 1e-3, "warmup_epochs": 0}
         else:
             values = dict(self.scale.training)
             # What the preset has anyway is left out: the same training is the same unit in every experiment.
