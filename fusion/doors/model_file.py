@@ -8,7 +8,7 @@ size see the image in overlapping windows of that size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,12 +32,15 @@ class Network(Protocol):
     """What both kinds of files have in common."""
 
     inputs: tuple[Port, ...]
-    module: torch.nn.Module | None
+
+    @property
+    def module(self) -> torch.nn.Module | None:
+        """The network where torch runs it."""
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
 
-    def __call__(self, images: list[torch.Tensor]) -> torch.Tensor:
+    def __call__(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the output for one image for each input."""
 
 

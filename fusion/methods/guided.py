@@ -98,6 +98,13 @@ class Guided(FusionMethod):
             "S. Li, X. Kang and J. Hu, Image Fusion With Guided Filtering, "
             "IEEE Transactions on Image Processing 22(7), 2864-2875, 2013"
         ),
+        bibtex=(
+            "@article{li2013guided,\n"
+            "  author = {Li, Shutao and Kang, Xudong and Hu, Jianwen},\n"
+            "  title = {Image Fusion With Guided Filtering},\n"
+            "  journal = {IEEE Transactions on Image Processing},\n"
+            "  volume = {22},\n  number = {7},\n  pages = {2864--2875},\n  year = {2013},\n}"
+        ),
         year=2013,
         notes="Two scales; mean filter 31, guided filters r=45 eps=0.3 and r=7 eps=1e-6.",
     )

@@ -82,6 +82,13 @@ class Laplacian(FusionMethod):
             "P. J. Burt and E. H. Adelson, The Laplacian Pyramid as a Compact Image Code, "
             "IEEE Transactions on Communications 31(4), 532-540, 1983"
         ),
+        bibtex=(
+            "@article{burt1983laplacian,\n"
+            "  author = {Burt, Peter J. and Adelson, Edward H.},\n"
+            "  title = {The {Laplacian} Pyramid as a Compact Image Code},\n"
+            "  journal = {IEEE Transactions on Communications},\n"
+            "  volume = {31},\n  number = {4},\n  pages = {532--540},\n  year = {1983},\n}"
+        ),
         year=1983,
         notes="Detail of larger magnitude, mean of the bases; levels by image size.",
     )

@@ -21,6 +21,13 @@ SHIPPED = Path(__file__).parent / "weights" / "regionfuse-tiny.safetensors"
 CITATION = (
     "RegionFuse: Region-Adaptive Pixel Distribution Learning for Infrared and Visible Image Fusion, CVPR 2026"
 )
+BIBTEX = (
+    "@inproceedings{regionfuse2026,\n"
+    "  title = {{RegionFuse}: Region-Adaptive Pixel Distribution Learning for Infrared and Visible Image "
+    "Fusion},\n"
+    "  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},\n"
+    "  year = {2026},\n}"
+)
 NOTE = "independent, unofficial re-implementation; the authors have released no code"
 
 
@@ -58,6 +65,8 @@ class RegionFuseMethod(FusionMethod):
             title="RegionFuse",
             kind="learned",
             citation=CITATION,
+            bibtex=BIBTEX,
+            weights_from="nobody; `regionfuse train` makes them, and this package brings small ones",
             year=2026,
             weights_license=str(facts.get("weights_license", "")),
             trained_on=tuple(str(name) for name in _listed(facts.get("trained_on"))),

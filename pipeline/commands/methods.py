@@ -40,6 +40,14 @@ def show(*, as_json: bool) -> None:
     console = Console(soft_wrap=True)
     console.width = max(console.width, 112)  # names and titles whole, also where the terminal is narrower
     console.print(table)
+    meanings = {
+        "trainable": "no weights here: `regionfuse train` makes them, or --weights takes the authors' file",
+        "needs weights": "no weights here: --weights takes the authors' file",
+    }
+    for status, meaning in meanings.items():
+        if any(row["status"] == status for row in rows):
+            typer.echo(f"{status}: {meaning}")
+    typer.echo("--json: the whole cards, with citation, licences, training data, where weights are published")
 
 
 def check(name: str, weights: Path | None) -> None:

@@ -296,3 +296,14 @@ def test_describe_has_what_a_listing_needs() -> None:
     assert record["parameters"] == 0
     assert record["multiply_accumulates"] is not None
     assert {"name", "title", "kind", "citation", "color", "trained_on"} <= record.keys()
+
+
+def test_cards_say_where_a_method_comes_from() -> None:
+    """Whoever cites a table needs the citation, its year, and what the weights may be used for."""
+    for name, card in cards().items():
+        if name not in BUILTINS or card.kind in ("control", "trivial"):
+            continue
+        assert card.citation and card.year and card.code_license, name
+        assert name == "piafusion-xrestormer" or card.bibtex.startswith("@"), name
+        if card.kind == "learned":
+            assert card.weights_from, name
