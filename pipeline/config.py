@@ -6,6 +6,7 @@ and a missing path are one line each, with the nearest valid name.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,7 +73,8 @@ class TrainConfig(Section):
     """Training of one source's network on the run's train split (and ``fusion.extra_pairs``).
 
     What is not given is as the method's publication has it; for RegionFuse, as in the section ``fusion``. 0
-    epochs: no training. ``labels``: folder of fused images by stem, for methods that learn from some.
+    epochs: no training. ``labels``, for methods that learn from fused images: a folder of them by stem, or
+    the name of another source, whose images are made first (and ``extra_pairs`` left out: they have none).
     """
 
     epochs: int | None = Field(None, ge=0)
@@ -127,6 +129,11 @@ class SourceConfig(Section):
     def trains(self) -> bool:
         """True when the source asks for being trained in the run."""
         return self.train is not None and self.train.epochs != 0
+
+    def teacher(self, sources: Collection[str]) -> str | None:
+        """Return the name among ``sources`` whose images this source learns from; None: of no source."""
+        labels = str(self.train.labels) if self.train is not None and self.train.labels else None
+        return labels if self.trains and labels in sources else None
 
     @property
     def spec(self) -> str:
@@ -219,6 +226,12 @@ class Config(Section):
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"sources: {twice!r} stands twice; give one of them another name")
+        teachers = {source.name: source.teacher(names) for source in self.sources}
+        for name, teacher in teachers.items():
+            if teacher is not None and (teacher == name or teachers[teacher] is not None):
+                raise ValueError(
+                    f"sources: {name!r} cannot learn from {teacher!r}, which learns from a source itself"
+                )
         for what, values in (("seeds", self.seeds), ("protocols", self.protocols)):
             if not values or len(set(values)) != len(values):
                 raise ValueError(

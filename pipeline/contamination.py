@@ -10,7 +10,7 @@ from ..datasets.splits import Split
 from ..fusion.contamination import HASH_DIGITS, TrainingData, contamination, stated_by_weights, training_data
 from .config import Config, SourceConfig
 from .plan import with_reference
-from .trainings import given_weights, is_trained_here, training_options, training_pairs
+from .trainings import given_weights, is_trained_here, training_options, training_pairs, training_sets
 from .workload import Workload
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ def contaminated(config: Config, workload: Workload, split: Split) -> dict[str, 
 def _data(source: SourceConfig, config: Config, workload: Workload, split: Split) -> TrainingData:
     if not is_trained_here(source, config.fusion):
         return training_data(source.spec, given_weights(source, config.fusion), source.options)
-    used = training_pairs(workload, split)
-    names = (workload.pairs.name, *(extra.name for extra in workload.extra))
+    used = training_pairs(source, config, workload, split)
+    names = (workload.pairs.name, *(each.name for each in training_sets(source, config, workload)))
     here = TrainingData(names, frozenset(workload.hashes[pair.visible][:HASH_DIGITS] for pair in used))
     init = training_options(source, config.fusion).init_weights
     return here | stated_by_weights(Path(init)) if init else here

@@ -19,7 +19,7 @@ from .machine import describe_machine, versions
 from .plan import Plan, with_reference
 from .stages import read_json
 from .store import Store, Unit
-from .trainings import trained_here, training_pairs
+from .trainings import trained_here
 from .workload import SPLITS, Workload
 
 FUSION_COLUMNS = (
@@ -137,7 +137,6 @@ def write_fusion_table(
     text = io.StringIO()
     table = csv.DictWriter(text, FUSION_COLUMNS, lineterminator="\n")
     table.writeheader()
-    train_pairs = len(training_pairs(workload, split))
     for source in with_reference(config):
         unit = plan.fused[source.name]
         row: dict[str, Any] = {"source": source.name, "title": source.name, "kind": ""}
@@ -154,7 +153,7 @@ def write_fusion_table(
         else:
             row |= {"status": "failed", "reason": outcome.failed.get(unit.key, "not run")}
         if source.name in plan.trained:
-            row["trained_here"] = trained_here(source, config.fusion, train_pairs)
+            row["trained_here"] = trained_here(source, config, workload, split)
         row["contamination"] = contamination.get(source.name, "")
         table.writerow(row)
     write_text(store.run / "tables" / "fusion.csv", text.getvalue())

@@ -17,7 +17,7 @@ from .stages import (
     train_detector_unit,
 )
 from .store import Store, Unit
-from .trainings import is_trained_here, train_fusion_unit
+from .trainings import is_trained_here, teacher_of, train_fusion_unit
 from .workload import Workload
 
 REFERENCE = "visible"
@@ -42,14 +42,23 @@ class Plan:
     quality: dict[str, Unit] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Unit]:
-        yield from self.trained.values()
-        yield from self.fused.values()
-        yield from self.detectors.values()
-        yield from self.predictions.values()
-        yield from self.quality.values()
+        """Yield the units, those that others need before these."""
+        groups = (self.trained, self.fused, self.detectors, self.predictions, self.quality)
+        given: set[int] = set()
+        for unit in (unit for group in groups for unit in group.values()):
+            yield from _needs_first(unit, given)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _needs_first(unit: Unit, given: set[int]) -> Iterator[Unit]:
+    """Yield a unit after all that it needs, each object once."""
+    if id(unit) not in given:
+        given.add(id(unit))
+        for need in unit.needs:
+            yield from _needs_first(need, given)
+        yield unit
 
 
 def with_reference(config: Config) -> tuple[SourceConfig, ...]:
@@ -79,11 +88,15 @@ def make_plan(
     """
     plan = Plan()
     sources = with_reference(config)
-    for source in sources:
+    teachers = {source.name: teacher_of(source, config) for source in sources}
+    # Those that learn from another source's images after it.
+    for source in sorted(sources, key=lambda source: teachers[source.name] is not None):
         if is_trained_here(source, config.fusion):
-            plan.trained[source.name] = train_fusion_unit(source, config, workload, split)
-    for source in sources:
-        stems = pairs_needed(split, config.protocols, source.name)
+            teacher = plan.fused.get(teachers[source.name] or "")
+            trained = train_fusion_unit(source, config, workload, split, store, teacher)
+            plan.trained[source.name] = trained
+        everything = source.name in teachers.values()
+        stems = pairs_needed(split, config.protocols, source.name, everything=everything)
         plan.fused[source.name] = fuse_unit(
             source, config, workload, stems, plan.trained.get(source.name), store
         )
@@ -113,6 +126,7 @@ def make_plan(
                     detector,
                     store,
                 )
+    plan.fused = {source.name: plan.fused[source.name] for source in sources}
     metrics = config.quality.metrics
     for name, fused in plan.fused.items() if metrics else ():
         plan.quality[name] = quality_unit(

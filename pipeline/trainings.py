@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..datasets.records import Pair
+from ..datasets.records import Pair, PairSet
 from ..datasets.splits import Split
 from ..datasets.storage import sha256_file
 from ..fusion.names import split_mode
 from ..fusion.training.options import TrainingOptions
 from .config import Config, FusionConfig, SourceConfig
-from .store import Progress, Unit
+from .store import Progress, Store, Unit
 from .workload import Workload
 
 DEFAULT = "regionfuse"
@@ -92,25 +92,47 @@ def require_trainable(config: Config) -> None:
             recipe_for(training_options(source, config.fusion))
 
 
-def training_pairs(workload: Workload, split: Split) -> list[Pair]:
-    """Return the pairs that fusion networks are trained on: the train split and the extra pairs."""
+def teacher_of(source: SourceConfig, config: Config) -> str | None:
+    """Return the source whose images another one learns from; None where a folder, or nothing, is given."""
+    return source.teacher([other.name for other in config.sources])
+
+
+def training_sets(source: SourceConfig, config: Config, workload: Workload) -> tuple[PairSet, ...]:
+    """Return the extra pair sets that a source is trained on; none for one that learns from a source."""
+    return () if teacher_of(source, config) else tuple(workload.extra)
+
+
+def training_pairs(source: SourceConfig, config: Config, workload: Workload, split: Split) -> list[Pair]:
+    """Return the pairs that a source's network is trained on: the train split and the extra pairs."""
     pairs = [workload.pairs[stem] for stem in split.train]
-    return pairs + [pair for extra in workload.extra for pair in extra]
+    return pairs + [pair for extra in training_sets(source, config, workload) for pair in extra]
 
 
-def trained_here(source: SourceConfig, fusion: FusionConfig, pairs: int) -> str:
+def trained_here(source: SourceConfig, config: Config, workload: Workload, split: Split) -> str:
     """Return the mark of a source that the run trains, e.g. ``48 pairs, 6 epochs``."""
-    return f"{pairs} pairs, {training_options(source, fusion).epochs} epochs"
+    pairs = len(training_pairs(source, config, workload, split))
+    return f"{pairs} pairs, {training_options(source, config.fusion).epochs} epochs"
 
 
-def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, split: Split) -> Unit:
-    """Train a fusion network on train split and extra pairs; result: ``weights.safetensors`` + card."""
+def train_fusion_unit(
+    source: SourceConfig,
+    config: Config,
+    workload: Workload,
+    split: Split,
+    store: Store,
+    teacher: Unit | None = None,
+) -> Unit:
+    """Train a fusion network on train split and extra pairs; result: ``weights.safetensors`` + card.
+
+    ``teacher`` fuses the images of the source that this one learns from, where it does.
+    """
     options = training_options(source, config.fusion)
-    train = training_pairs(workload, split)
+    train = training_pairs(source, config, workload, split)
     validation = [workload.pairs[stem] for stem in split.val]
-    names = (workload.pairs.name, *(extra.name for extra in workload.extra))
+    extra = training_sets(source, config, workload)
+    names = (workload.pairs.name, *(each.name for each in extra))
     params = {
-        "options": _settings(options, [*train, *validation]),
+        "options": _settings(options, [*train, *validation], from_source=teacher is not None),
         "train": workload.images_digest(train),
         "validation": workload.images_digest(validation),
         "names": names,
@@ -119,12 +141,15 @@ def train_fusion_unit(source: SourceConfig, config: Config, workload: Workload, 
     def action(work: Path, progress: Progress) -> None:
         from ..fusion.training.trainer import train as train_fusion
 
-        train_fusion(options, train, validation, work, resume=True, progress=progress, trained_on=names)
+        labels = store.folder(teacher) / "images" if teacher else options.labels
+        used = replace(options, labels=labels)
+        train_fusion(used, train, validation, work, resume=True, progress=progress, trained_on=names)
 
-    return Unit("train-fusion", source.name, params, action, source=source.name)
+    needs = (teacher,) if teacher else ()
+    return Unit("train-fusion", source.name, params, action, needs=needs, source=source.name)
 
 
-def _settings(options: TrainingOptions, pairs: Sequence[Pair]) -> dict[str, Any]:
+def _settings(options: TrainingOptions, pairs: Sequence[Pair], *, from_source: bool) -> dict[str, Any]:
     """Return what decides a training: the options without places, files by their content."""
     settings = asdict(options)
     for key in ("device", "workers", "labels", *(() if options.network else ("network",))):
@@ -134,7 +159,7 @@ def _settings(options: TrainingOptions, pairs: Sequence[Pair]) -> dict[str, Any]
     classifier = options.network.get("illumination")
     if classifier is not None:
         settings["network"]["illumination"] = sha256_file(Path(str(classifier)))
-    if options.labels is not None:
+    if options.labels is not None and not from_source:
         from ..fusion.training.labels import find_labels
 
         settings["labels"] = find_labels(options.labels, pairs).card()

@@ -58,7 +58,8 @@ class Labels:
         digest = hashlib.sha256()
         for stem, path in sorted(self.files.items()):
             digest.update(f"{stem} {sha256_file(path)}\n".encode())
-        name = self.folder.resolve().name
+        folder = self.folder.resolve()
+        name = f"{folder.parent.name}/{folder.name}" if folder.name == "images" else folder.name
         return {"folder": name, "images": len(self.files), "sha256": digest.hexdigest()}
 
 

@@ -43,10 +43,10 @@ def scene(folder: Path, stem: str, seed: int, side: int = SIDE) -> Pair:
 # Few steps on one small pair: (epochs, steps an epoch, learning rate, further options).
 RUNS: dict[str, tuple[int, int, float, dict[str, Any]]] = {
     "piafusion": (3, 4, 3e-4, {}),
-    "piafusion-xrestormer": (3, 2, 2e-3, {}),
+    "piafusion-xrestormer": (3, 3, 5e-4, {}),
     "cddfuse": (5, 2, 1e-3, {}),
     "ship": (3, 3, 1e-3, {}),
-    "dcevo": (5, 1, 1e-3, {}),
+    "dcevo": (5, 2, 1e-3, {}),
     "sage": (3, 5, 2e-3, {}),
     "a2rnet": (2, 3, 1e-3, {"network": {"attack_steps": 1}}),
 }
