@@ -18,6 +18,8 @@ def print_summary(result: RunResult) -> None:
     rows = [row for row in _read(result.run / "tables" / "detection.csv") if row["split"] == "test"]
     manifest = json.loads((result.run / "manifest.json").read_text(encoding="utf-8"))
     order = [source["name"] for source in manifest["sources"]]
+    fusion = _read(result.run / "tables" / "fusion.csv")
+    marked = {row["source"]: row["contamination"] for row in fusion if row["contamination"]}
     rows.sort(key=lambda row: order.index(row["source"]))
     for protocol in manifest["protocols"]:
         mine = [row for row in rows if row["protocol"] == protocol]
@@ -48,9 +50,15 @@ def print_summary(result: RunResult) -> None:
                 else f"{100 * (mean['mAP50'] - reference):+.1f}"
             )
             style = "bold" if best is not None and mean["mAP50"] == best else None
-            table.add_row(name, *cells, delta, style=style)
+            table.add_row(f"{name} †" if name in marked else name, *cells, delta, style=style)
         console.print(table)
         console.print()
+    trained = [row for row in _read(result.run / "tables" / "fusion.csv") if row.get("trained_here")]
+    if trained:
+        marks = ", ".join(f"{row['source']} ({row['trained_here']})" for row in trained)
+        console.print(f"trained here: {marks}", markup=False)
+    for name, known in marked.items():
+        console.print(f"† {name}: {known}; its scores may be too good", style="yellow", markup=False)
     for what, reason in result.failed.items():
         console.print(f"failed: {what}: {reason}", style="red", markup=False)
     if result.reused:

@@ -111,7 +111,8 @@ def training_pairs(source: SourceConfig, config: Config, workload: Workload, spl
 def trained_here(source: SourceConfig, config: Config, workload: Workload, split: Split) -> str:
     """Return the mark of a source that the run trains, e.g. ``48 pairs, 6 epochs``."""
     pairs = len(training_pairs(source, config, workload, split))
-    return f"{pairs} pairs, {training_options(source, config.fusion).epochs} epochs"
+    epochs = training_options(source, config.fusion).epochs
+    return f"{pairs} pair{'s' * (pairs != 1)}, {epochs} epoch{'s' * (epochs != 1)}"
 
 
 def train_fusion_unit(

@@ -41,6 +41,11 @@ split:
 #   - {{name: mine, method: "path/to/file.py:ClassName", weights: path/to/weights}}
 #   - mine                    # an installed entry point in the group regionfuse.methods
 #   - {{name: mine, method: "command:other-env/bin/python fuse.py {{infrared}} {{visible}} {{out}}"}}
+# Published methods (`regionfuse methods`) take the authors' weights, or are trained on this train split:
+#   - {{name: ship, weights: path/to/SHIP_model.pth}}
+#   - {{name: piafusion, train: true}}                 # by the published recipe
+#   - {{name: cddfuse, train: {{epochs: 5, batch_size: 4}}}}
+#   - {{name: sage, train: {{labels: laplacian}}}}       # learns from another source, or a folder
 sources: [visible, infrared, average, maximum, laplacian, guided, regionfuse]
 
 # retrained: one detector per source, same recipe and split.

@@ -263,3 +263,17 @@ def test_real_pairs_with_a_classifier_and_a_teacher(shared: Path, tmp_path: Path
             assert card["illumination"] and len(card["illumination_sha256"]) == 64
         else:
             assert card["labels"]["what"] == "a teacher's images" and card["labels"]["images"] == 2
+
+
+def test_the_documentation_shows_the_defaults(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    table = {row[0].strip("`"): row[1:] for row in rows}
+    assert set(table) == set(trainable())
+    for name, (epochs, steps, batch, patch, rate, clip, _) in table.items():
+        labels = tmp_path if recipe_class(name).labels else None
+        options = options_for(name, {"labels": labels})
+        assert (int(epochs), int(batch), int(patch)) == (options.epochs, options.batch_size, options.patch)
+        assert float(rate) == options.learning_rate
+        assert (0.0 if clip == "none" else float(clip.split()[0])) == options.gradient_clip
+        assert options.steps_per_epoch == (int(steps.split()[0]) if steps.endswith("steps") else None)
