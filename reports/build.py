@@ -27,8 +27,9 @@ STEPS = 17  # chapters, panels, typesetting and writing
 def build_report(run: Path, *, out: Path | None = None, progress: Progress | None = None) -> Path:
     """Write the report of a run from its stored results; no model is run.
 
-    Writes the PDF, ``RUN/tables/*.tex`` and ``RUN/report/summary.json``. The same stored results give the
-    same bytes, wherever the folder lies; the date in the PDF is ``SOURCE_DATE_EPOCH``, else the manifest's.
+    Writes the PDF, ``RUN/tables/*.tex``, ``RUN/report/summary.json`` and ``references.bib``. The
+    same stored results give the same bytes, wherever the folder lies; the date in the PDF is
+    ``SOURCE_DATE_EPOCH``, else the manifest's.
 
     Args:
         run: folder that ``regionfuse run`` wrote.
@@ -63,11 +64,19 @@ def build_report(run: Path, *, out: Path | None = None, progress: Progress | Non
     others = [plain_table(path) for path in sorted((run / "tables").glob("*.csv")) if path.stem not in named]
     for name, text in latex_files([*shown, *others]).items():
         write_text(run / "tables" / f"{name}.tex", text)
+    write_text(run / "report" / "references.bib", references(context.results.manifest))
     write_json(run / "report" / "summary.json", make_summary(context, document))
     write_bytes(target, pdf)
     if progress is not None:
         progress(STEPS, STEPS, "report written")
     return target
+
+
+def references(manifest: dict[str, Any]) -> str:
+    """The BibTeX entries of all sources, each once; what has none is left out."""
+    cards = [item.get("card") or {} for item in manifest.get("sources") or []]
+    entries = dict.fromkeys(str(card["bibtex"]).strip() for card in cards if card.get("bibtex"))
+    return "".join(f"{entry}\n\n" for entry in entries)
 
 
 def make_summary(context: Context, document: Document) -> dict[str, Any]:

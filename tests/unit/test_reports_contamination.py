@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from regionfuse.reports.blocks import Block, Note, Paragraph, Table
+from regionfuse.reports.build import references
 from regionfuse.reports.context import Context, make_context
 from regionfuse.reports.latex import latex_table
 from regionfuse.reports.opening import reading_guide, title_remarks
@@ -90,3 +91,11 @@ def test_a_source_of_unknown_training_is_named(tmp_path: Path) -> None:
         path.write_text(json.dumps(manifest), encoding="utf-8")
         blocks = limits_section(make_context(load_results(tmp_path / "run")))
         assert ("What RegionFuse was trained on is not stated" in repr(blocks)) is named
+
+
+def test_citations_of_all_sources_once() -> None:
+    entry = "@article{a,\n  year = {2024},\n}"
+    cards = [{"bibtex": entry}, {"bibtex": ""}, {}, {"bibtex": f"{entry}\n"}, {"bibtex": "@misc{b}"}]
+    manifest = {"sources": [{"name": str(number), "card": card} for number, card in enumerate(cards)]}
+    assert references(manifest) == f"{entry}\n\n@misc{{b}}\n\n"
+    assert references({}) == ""
