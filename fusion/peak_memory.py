@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import ParamSpec
 
 import torch
+
+from .isolation import in_own_process
 
 Arguments = ParamSpec("Arguments")
 MEBIBYTE = 1 << 20
@@ -33,18 +33,14 @@ def peak_mebibytes(
     Returns:
         MiB; NaN where the system does not tell (Windows).
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(_measure, torch.get_num_threads(), prepare, *arguments, **options).result()
+    return in_own_process(_measure, prepare, *arguments, **options)
 
 
 def _measure(
-    threads: int,
     prepare: Callable[Arguments, Callable[[], object]],
     *arguments: Arguments.args,
     **options: Arguments.kwargs,
 ) -> float:
-    torch.set_num_threads(threads)
     call = prepare(*arguments, **options)
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()

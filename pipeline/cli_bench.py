@@ -68,3 +68,19 @@ def bench_mora(
     work(
         height, width, region, experts, top_k, channels, heads, batch, backward, repeats, device, Screen()
     )  # fmt: skip
+
+
+@bench_app.command("network")
+def bench_network(
+    preset: Annotated[str, typer.Option(help="tiny or base.")] = "tiny",
+    height: Annotated[int, typer.Option(min=1, help="Rows of the images.")] = 480,
+    width: Annotated[int, typer.Option(min=1, help="Columns of the images.")] = 640,
+    calls: Annotated[int, typer.Option(min=1, help="Timed calls; one before them warms up.")] = 3,
+    trials: Annotated[bool, typer.Option(help="Also time what does not pay everywhere.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
+) -> None:
+    """Count and time the RegionFuse network: its parts, and what each step of speed brings."""
+    from .commands.bench_network import bench_network as work
+    from .console import Screen
+
+    work(preset, height, width, calls, trials, device, Screen())

@@ -15,6 +15,7 @@ from .encoder_blocks import ConvolutionBlock, RestormerBlock
 from .mora import FORMS, MixtureOfRegionAttention
 from .padding import mirror_pad
 from .router import Routing
+from .strips import by_strips
 from .xrestormer import XRestormerBlock
 
 
@@ -28,7 +29,10 @@ class Encoder(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``B x 1 x H x W`` to ``B x C x H x W``."""
-        return self.blocks(self.embed(image).contiguous(memory_format=torch.channels_last))
+        return self.blocks(by_strips(self._embedded, image, halo=1))
+
+    def _embedded(self, image: torch.Tensor) -> torch.Tensor:
+        return self.embed(image).contiguous(memory_format=torch.channels_last)
 
 
 class Decoder(nn.Module):
@@ -47,7 +51,10 @@ class Decoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``B x C x H x W`` to ``B x 1 x H x W``, what is to be added to the mean of the inputs."""
-        return self.image(self.activation(self.narrow(self.blocks(self.widen(x)))))
+        return by_strips(self._narrowed, self.blocks(by_strips(self.widen, x, halo=1)), halo=2)
+
+    def _narrowed(self, x: torch.Tensor) -> torch.Tensor:
+        return self.image(self.activation(self.narrow(x)))
 
 
 class RegionFuse(nn.Module):

@@ -118,7 +118,13 @@ class MixtureOfRegionAttention(nn.Module):
             self._kernels().view(3, width, 3, 3),
         )
         mixed = attention(x, routing)
-        return by_strips(self.project, mixed), None, routing
+        return by_strips(self._project_planes, mixed), None, routing
+
+    def _project_planes(self, x: torch.Tensor) -> torch.Tensor:
+        """The projection of one image with channels first in memory; channels-last memory, no copy."""
+        planes = x[0].flatten(1)  # C x HW
+        pixels = planes.t() @ self.project.weight.flatten(1).t()
+        return pixels.view(1, *x.shape[2:], -1).permute(0, 3, 1, 2)
 
     def _qkv(self, x: torch.Tensor) -> torch.Tensor:
         """Q / alpha, K and V, ``B x 3C x H x W``."""

@@ -74,6 +74,7 @@ class StreamedAttention:
         one = 4 * depth * grid.padded_height * grid.padded_width * x.element_size()
         heads = max(1, min(self.heads, BLOCK_BYTES // one))
         rows, columns = grid.blending(x)
+        blending = rows[:, None] * columns
         for image in range(batch):
             for first in range(0, self.heads, heads):
                 last = min(first + heads, self.heads)
@@ -81,7 +82,7 @@ class StreamedAttention:
                 planes = self._planes(x[image : image + 1], channels)
                 total = self._attend(planes, last - first, routing, image, channels)
                 inside = total[:, grid.inner_rows, grid.inner_columns]
-                torch.mul(inside, columns, out=mixed[image, channels]).mul_(rows[:, None])
+                torch.mul(inside, blending, out=mixed[image, channels])
         return mixed
 
     def _planes(self, x: torch.Tensor, channels: slice) -> torch.Tensor:
