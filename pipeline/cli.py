@@ -83,8 +83,8 @@ Method = Annotated[
     typer.Option(
         "--method",
         "-m",
-        help="A name from `regionfuse methods`, file.py:Class, model.onnx, model.pt (TorchScript), folder:PATH "
-        "or 'command:...'.",
+        help="A name from `regionfuse methods`, file.py:Class, model.onnx, model.pt (TorchScript), "
+        "folder:PATH or 'command:...'.",
         autocompletion=_complete_method,
     ),
 ]

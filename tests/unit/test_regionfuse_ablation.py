@@ -28,9 +28,8 @@ from regionfuse.fusion.regionfuse.model import RegionFuse, expert_shares
 from regionfuse.fusion.regionfuse.mora import MixtureOfRegionAttention
 from regionfuse.fusion.regionfuse.xrestormer import ChannelAttention, WindowAttention, XRestormerBlock
 from regionfuse.pipeline.commands.train import settings
-from regionfuse.pipeline.config import dump_config
+from regionfuse.pipeline.config import SourceConfig, dump_config
 from regionfuse.pipeline.config_file import build_config
-from regionfuse.pipeline.config import SourceConfig
 from regionfuse.pipeline.trainings import training_options
 
 SMALL = replace(
