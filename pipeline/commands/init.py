@@ -65,7 +65,7 @@ fusion:                     # training of RegionFuse on the train split (and ext
   load_epochs: 5            # the load-balancing loss acts in these first epochs only
   # network: {{experts: 6, top_k: 3, attention: plain}}   # settings that differ from the preset's, see
   #                         # regionfuse/fusion/regionfuse/config.py; weights to start from must fit
-  {init}           # start from the small weights inside the package (preset tiny)
+  {init}
   # weights: path/to/regionfuse.safetensors   # no training, use these
   # extra_pairs: [{{format: msrs, root: /data/MSRS/train}}]
 
@@ -96,6 +96,20 @@ _DETECTOR = {
     ),
 }
 
+_START = "init: shipped           # start from the small weights inside the package (preset tiny)"
+_NO_START = (
+    "# init: shipped         # the small weights inside the package saw some public images: see their card"
+)
+
+
+def shipped_data() -> tuple[str, ...]:
+    """Return the data sets that the weights inside the package were trained on, by their card."""
+    from ...fusion.names import BUILTINS
+
+    weights = Path(__file__).parents[2] / "fusion" / BUILTINS["regionfuse"].shipped
+    card = json.loads(Path(f"{weights}.json").read_text(encoding="utf-8"))
+    return tuple(card["trained_on"])
+
 
 def template(dataset: str, root: Path, scale: str = "auto") -> str:
     """Return the text of a configuration for a data set.
@@ -123,6 +137,7 @@ def template(dataset: str, root: Path, scale: str = "auto") -> str:
     if scale == "auto":
         scale = "gpu" if gpu_name() else "cpu"
     on_gpu = scale == "gpu"
+    starts = not on_gpu and dataset not in shipped_data()
     return _TEMPLATE.format(
         scale=scale,
         format=dataset,
@@ -133,8 +148,8 @@ def template(dataset: str, root: Path, scale: str = "auto") -> str:
         fusion_epochs=84 if on_gpu else 10,
         fusion_batch=8 if on_gpu else 4,
         fusion_patch=128 if on_gpu else 96,
-        init="# init: shipped" if on_gpu else "init: shipped",
-        fusion_rate="1.0e-4" if on_gpu else "5.0e-4",
+        init=_START if starts else _NO_START,
+        fusion_rate="1.0e-4" if on_gpu else "5.0e-4" if starts else "2.0e-3",
         detector=_DETECTOR[scale],
         rate=0.01 if on_gpu else 0.005,
         metrics=", ".join(FAST_METRICS),

@@ -17,6 +17,7 @@ import yaml
 
 from regionfuse.datasets.synthetic.generate import generate
 from regionfuse.pipeline import cli
+from regionfuse.pipeline.commands.init import shipped_data
 from regionfuse.pipeline.config_file import load_config
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -51,6 +52,7 @@ def test_init_prints_a_configuration_that_loads(
         path.write_text(text)
         config = load_config(path)
         assert config.dataset.root == data
+        assert config.fusion.init is None or "m3fd" not in shipped_data(), "weights that saw test images"
         assert text.count("#") > 15, "the template explains itself"
         assert yaml.safe_load(text)["schema"] == 1
 
