@@ -5,21 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec
 
 import torch
 
 from .isolation import in_own_process
 
-Arguments = ParamSpec("Arguments")
 MEBIBYTE = 1 << 20
 
 
-def peak_mebibytes(
-    prepare: Callable[Arguments, Callable[[], object]],
-    *arguments: Arguments.args,
-    **options: Arguments.kwargs,
-) -> float:
+def peak_mebibytes(prepare: Callable[..., Callable[[], object]], *arguments: object) -> float:
     """Measure one call in a process of its own, so that nothing that ran before counts.
 
     On CPUs: the highest resident memory of the process during the call less that right before it, which
@@ -28,20 +22,15 @@ def peak_mebibytes(
     Args:
         prepare: function of a module; makes the inputs, warms up on something small, and returns the call.
         arguments: its arguments, which can be pickled.
-        options: likewise.
 
     Returns:
         MiB; NaN where the system does not tell (Windows).
     """
-    return in_own_process(_measure, prepare, *arguments, **options)
+    return in_own_process(_measure, prepare, *arguments)
 
 
-def _measure(
-    prepare: Callable[Arguments, Callable[[], object]],
-    *arguments: Arguments.args,
-    **options: Arguments.kwargs,
-) -> float:
-    call = prepare(*arguments, **options)
+def _measure(prepare: Callable[..., Callable[[], object]], *arguments: object) -> float:
+    call = prepare(*arguments)
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()

@@ -17,9 +17,9 @@ from ..contract import FusionMethod
 from ..efficiency import Cost, method_cost, own_form_cost
 from ..isolation import in_own_process
 from ..peak_memory import peak_mebibytes
+from .blocks import FusionStage
 from .config import preset
 from .model import RegionFuse
-from .mora import MixtureOfRegionAttention
 from .strips import whole_images
 
 
@@ -174,11 +174,11 @@ def _parts(
             for module in modules:
                 hooks.enter_context(_clocked(module, name, seconds, device))
 
-        stages = list(network.stages.modules())
+        stages = [stage for stage in network.stages if isinstance(stage, FusionStage)]
         clock("encoders", [network.visible_encoder, network.infrared_encoder])
-        clock("MoRA", [module for module in stages if isinstance(module, MixtureOfRegionAttention)])
-        clock("MLP", [stage.former.mlp for stage in network.stages])
-        clock("RFCM", [stage.compression for stage in network.stages])
+        clock("MoRA", [stage.former.attention for stage in stages])
+        clock("MLP", [stage.former.mlp for stage in stages])
+        clock("RFCM", [stage.compression for stage in stages])
         clock("decoder", [network.decoder])
         started = _now(device)
         network(visible, infrared)

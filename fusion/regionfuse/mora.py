@@ -107,8 +107,10 @@ class MixtureOfRegionAttention(nn.Module):
     def _streamed(self, x: torch.Tensor, grid: RegionGrid) -> tuple[torch.Tensor, None, Routing]:
         """The same at inference on CPUs, without large intermediate results."""
         width = x.shape[1]
-        routing = route(self.router, x, grid) if isinstance(self.router, Router) else None
-        routing = routing or self.router.route(x, grid, False)[0]
+        if isinstance(self.router, Router):
+            routing = route(self.router, x, grid)
+        else:
+            routing, _ = self.router.route(x, grid, False)
         attention = StreamedAttention(
             grid,
             self.reach,
