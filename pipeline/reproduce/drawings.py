@@ -43,7 +43,7 @@ def draw_settings(table: pd.DataFrame) -> str:
                     labels.index(theirs), low - 0.32 * span, "^", color=BAD, markersize=5, clip_on=False
                 )
             axes.set_ylim(low - 0.4 * span, high + 0.25 * span)
-            axes.set_xlim(-0.6, len(labels) - 0.4)
+            axes.set_xlim(-2.2, len(labels) - 0.4)  # room for the numbers
             axes.set_xticks(at, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
             axes.set_yticks([low, high], [f"{low:.3f}", f"{high:.3f}"], fontsize=6.5)
             axes.tick_params(axis="y", pad=-2, direction="in")

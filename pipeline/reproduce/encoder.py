@@ -20,6 +20,7 @@ from .records import Experiment
 from .shop import Shop
 
 WINDOW = (120, 80)  # width and height of the crop in pixels
+LIT = (40, 215)  # grey levels between which grain can be seen in a picture
 FLAT = 0.3  # share of the pixels with the weakest gradients that counts as flat
 
 
@@ -126,7 +127,9 @@ def _panel(shop: Shop, images: dict[str, Path]) -> Panel:
     best: tuple[float, str, Window] | None = None
     pairs = read_prepared(shop.store.folder(shop.test()))
     for pair in pairs:
-        flat = flat_pixels(_grey(pair.visible), _grey(pair.infrared)).astype(np.float32)
+        visible = _grey(pair.visible)
+        lit = (visible > LIT[0]) & (visible < LIT[1])
+        flat = (flat_pixels(visible, _grey(pair.infrared)) & lit).astype(np.float32)
         width, height = min(WINDOW[0], pair.width), min(WINDOW[1], pair.height)
         for top in range(0, pair.height - height + 1, 16):
             for left in range(0, pair.width - width + 1, 16):
@@ -150,7 +153,7 @@ def _panel(shop: Shop, images: dict[str, Path]) -> Panel:
         f"visible image {stem}, window marked", "",
         (Mark(*whole.relative(corner), color=INK),),
     )  # fmt: skip
-    rule = f"Rule: the window with the largest share of flat pixels over all test pairs ({share:.0%})."
+    rule = f"Rule: the window with most pixels that are flat and neither dark nor glaring ({share:.0%})."
     facts = f"{window.width:.0f} × {window.height:.0f} pixels of image {stem}, as in the paper's Figure 6."
     aspect = window.width / window.height
     return Panel("Grain", facts, rule, overview, pair.width / pair.height, tuple(crops), aspect)

@@ -161,4 +161,7 @@ def _method(entry: str) -> Candidate:
     weights = Path(file).expanduser() if file else None
     if weights is not None and not weights.is_file():
         raise ConfigError(f"--method {entry}: no such file {weights}")
-    return Candidate(name, name, name, weights)
+    from ...fusion.names import BUILTINS
+
+    title = BUILTINS[name].title if name in BUILTINS else ""
+    return Candidate(name, title or name, name, weights)
