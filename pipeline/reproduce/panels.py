@@ -64,10 +64,21 @@ SCENES = (
 
 @dataclass(frozen=True)
 class Choice:
-    """The object of a panel: its id, and the rule that found it, relaxed when no object met the first one."""
+    """The object of a panel, and the rule that found it.
+
+    Attributes:
+        object_id: its id; None when there is no object of the class.
+        rule: in words, with the number of candidates.
+        relaxed: whether no object met the scene's own rule.
+    """
 
     object_id: int | None
     rule: str
+    relaxed: bool = False
+
+    def title(self, scene: Scene) -> str:
+        """Return the heading: that of the scene, unless it would be untrue."""
+        return f"{scene.title}: none here, another one of its class" if self.relaxed else scene.title
 
 
 def units(shop: Shop, _experiment: Experiment) -> list[Unit]:
@@ -103,9 +114,11 @@ def chapter(shop: Shop, experiment: Experiment, outcome: Outcome) -> Chapter:
             continue
         panels.append(_panel(shop, good, tables, pairs, prepared, scene, choice))
         said_by = _answers(tables, choice.object_id)
-        rows += [{"scene": scene.title, "object_id": choice.object_id, **answer} for answer in said_by]
+        rows += [
+            {"scene": choice.title(scene), "object_id": choice.object_id, **answer} for answer in said_by
+        ]
         right = [str(row["source"]) for row in said_by if row["outcome"] == "correct"]
-        told.append(f"{scene.title.lower()}: {plural(len(right), 'source')} of {len(said_by)} right")
+        told.append(f"{choice.title(scene).lower()}: {plural(len(right), 'source')} of {len(said_by)} right")
     said = f"{'; '.join(told)}. One object proves nothing; the table has the mAP50 over all pairs."
     said = said[0].upper() + said[1:]
     blocks += [Paragraph.of("Here.", f" {said}"), *panels]
@@ -166,7 +179,7 @@ def choose(tables: Mapping[str, pd.DataFrame], scene: Scene) -> Choice:
         if met.any():
             order = votes[met] if number < 3 else visible.loc[met, "area"]
             best = int(order[order == order.max()].index.min())
-            return Choice(best, f"{rule} {int(met.sum())} of {total} meet it.")
+            return Choice(best, f"{rule} {int(met.sum())} of {total} meet it.", number > 0)
     return Choice(None, f"no object of class {' or '.join(scene.classes[:2])} among the pairs.")
 
 
@@ -224,7 +237,9 @@ def _panel(
         "White dashes: the label. Coloured: what the detector took for it, with its confidence."
     )
     aspect = window.width / window.height
-    return Panel(scene.title, facts, choice.rule, overview, pair.width / pair.height, tuple(crops), aspect)
+    return Panel(
+        choice.title(scene), facts, choice.rule, overview, pair.width / pair.height, tuple(crops), aspect
+    )
 
 
 def _box(row: pd.Series) -> tuple[float, float, float, float]:

@@ -161,7 +161,7 @@ def _method(entry: str) -> Candidate:
     weights = Path(file).expanduser() if file else None
     if weights is not None and not weights.is_file():
         raise ConfigError(f"--method {entry}: no such file {weights}")
-    from ...fusion.names import BUILTINS
+    from .efficiency import ENTRIES
 
-    title = BUILTINS[name].title if name in BUILTINS else ""
-    return Candidate(name, title or name, name, weights)
+    titles = {entry.label: entry.title for entry in ENTRIES}
+    return Candidate(name, titles.get(name, name), name, weights)

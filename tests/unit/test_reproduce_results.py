@@ -280,6 +280,7 @@ def test_truck_called_a_car_is_preferred() -> None:
     choice = choose({"visible": visible, "infrared": fused, "average": fused}, SCENES[0])
     assert choice.object_id == 2
     assert "1 of 3 such objects meet it" in choice.rule
+    assert choice.title(SCENES[0]) == SCENES[0].title
 
 
 def test_weaker_rules_are_said() -> None:
@@ -288,6 +289,7 @@ def test_weaker_rules_are_said() -> None:
     choice = choose({"visible": visible, "average": fused}, SCENES[0])
     assert choice.object_id == 1
     assert "No object met it" in choice.rule
+    assert "none here" in choice.title(SCENES[0])
     largest = choose({"visible": fused, "average": fused}, SCENES[0])
     assert largest.object_id == 2
     assert "largest" in largest.rule
