@@ -15,7 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .attention import Form, cheaper_form, mora_dense, mora_folded, mora_literal, mora_packed
+from .attention import (
+    SCORE_ELEMENTS,
+    Form,
+    cheaper_form,
+    fold,
+    mora_dense,
+    mora_folded,
+    mora_literal,
+    mora_packed,
+)
+from .cells import has_cells, region_scores
 from .layers import Pointwise
 from .plain_routing import NoRouter, SampleRouter
 from .region_stream import StreamedAttention, route
@@ -99,8 +109,12 @@ class MixtureOfRegionAttention(nn.Module):
             routing, load_loss = self.router(grid.split(x.contiguous()).flatten(-2), with_load_loss)
         else:
             routing, load_loss = self.router.route(x, grid, with_load_loss)
-        q, k, v = grid.split(self._qkv(x).contiguous()).chunk(3, dim=1)
-        mixed = self._attend(q, k, v, routing)
+        planes = grid.pad(self._qkv(x).contiguous())
+        if self._takes_cells(x.shape[0], grid):
+            mixed = self._attend_in_cells(*planes.chunk(3, dim=1), grid, routing)
+        else:
+            q, k, v = grid.overlapping(planes).chunk(3, dim=1)
+            mixed = self._attend(q, k, v, routing)
         merged = grid.merge(mixed).contiguous(memory_format=torch.channels_last)
         return self.project(merged), load_loss, routing
 
@@ -141,6 +155,30 @@ class MixtureOfRegionAttention(nn.Module):
 
     def _form(self) -> Form:
         return cheaper_form(self.experts, self.top_k) if self.form == "auto" else FORMS[self.form]
+
+    def _takes_cells(self, batch: int, grid: RegionGrid) -> bool:
+        """Tell whether the scores of a whole image are to be made of cells."""
+        groups = batch * self.heads
+        tokens = self.project.weight.shape[0] // self.heads * grid.rows * grid.columns
+        one_tile = max(grid.rows, grid.columns) <= self.reach
+        fits = has_cells(grid.stride, grid.size) and groups * tokens**2 <= SCORE_ELEMENTS
+        return one_tile and fits and self._form() is mora_folded
+
+    def _attend_in_cells(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, grid: RegionGrid, routing: Routing
+    ) -> torch.Tensor:
+        """Folded attention of whole images; padded planes in, ``B x C x rows x columns x R x R`` out."""
+        groups = q.shape[0] * self.heads
+        values = grid.overlapping(v)
+        responsibilities, chosen, tokens = (
+            _to_groups(x, self.heads) for x in (routing.responsibilities, routing.chosen, values)
+        )
+        scores = region_scores(
+            q.flatten(0, 1), k.flatten(0, 1), groups, grid.rows, grid.columns, grid.stride, grid.size
+        )
+        members = chosen.to(responsibilities.dtype)
+        mixed = fold(scores, responsibilities * members, members).to(tokens.dtype) @ tokens
+        return _from_groups(mixed, values.shape, self.heads)
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, routing: Routing) -> torch.Tensor:
         """Attention of all tiles; regions ``B x C x rows x columns x R x R`` in and out."""

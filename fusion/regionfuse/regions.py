@@ -74,7 +74,11 @@ class RegionGrid:
         Returns:
             ``B x C x rows x columns x size x size``, a view of the padded image: no pixel is copied twice.
         """
-        regions: torch.Tensor = _Split.apply(self.pad(x), self.size, self.stride)
+        return self.overlapping(self.pad(x))
+
+    def overlapping(self, padded: torch.Tensor) -> torch.Tensor:
+        """What :meth:`split` returns, from ``B x C x H' x W'`` that is padded already."""
+        regions: torch.Tensor = _Split.apply(padded, self.size, self.stride)
         return regions
 
     def merge(self, regions: torch.Tensor) -> torch.Tensor:

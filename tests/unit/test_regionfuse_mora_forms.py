@@ -30,9 +30,10 @@ def features(batch=2, width=8, height=37, columns=50, dtype=torch.float32):
 
 @pytest.mark.parametrize("form", OWN)
 @pytest.mark.parametrize(("experts", "top_k"), CHOICES)
-def test_layer_equals_dense_in_value_and_gradient_with_the_noisy_router(experts, top_k, form):
+@pytest.mark.parametrize(("reach", "size"), [(3, 12), (100, 12), (100, 16)])
+def test_layer_equals_dense_in_value_and_gradient_with_the_noisy_router(experts, top_k, form, reach, size):
     """Single precision, training mode: the router draws the same noise, everything agrees to 1e-5."""
-    made = layer(experts, top_k).train()
+    made = layer(experts, top_k, reach, size).train()
     results = {}
     for name in ("dense", form):
         made.form = name
@@ -44,7 +45,7 @@ def test_layer_equals_dense_in_value_and_gradient_with_the_noisy_router(experts,
         ((out * upstream).sum() + load).backward()
         results[name] = [out, load, routing.responsibilities, x.grad, *(p.grad for p in made.parameters())]
     assert not torch.equal(
-        routing.responsibilities, layer(experts, top_k).eval()(features())[2].responsibilities
+        routing.responsibilities, layer(experts, top_k, reach, size).eval()(features())[2].responsibilities
     ) or (experts == 1), "there is noise"
     for dense, own in zip(results["dense"], results[form], strict=True):
         assert torch.isfinite(own).all()
