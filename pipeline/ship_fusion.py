@@ -23,11 +23,11 @@ from .console import Screen
 
 OPTIONS = TrainingOptions(
     preset="tiny",
-    epochs=60,
+    epochs=40,
     warmup_epochs=1,
     steps_per_epoch=110,
-    batch_size=4,
-    patch=96,
+    batch_size=2,
+    patch=128,
     learning_rate=2e-3,
     device="cpu",
 )
