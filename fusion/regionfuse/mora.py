@@ -111,7 +111,8 @@ class MixtureOfRegionAttention(nn.Module):
             routing, load_loss = self.router.route(x, grid, with_load_loss)
         planes = grid.pad(self._qkv(x).contiguous())
         if self._takes_cells(x.shape[0], grid):
-            mixed = self._attend_in_cells(*planes.chunk(3, dim=1), grid, routing)
+            q, k, v = planes.chunk(3, dim=1)
+            mixed = self._attend_in_cells(q, k, v, grid, routing)
         else:
             q, k, v = grid.overlapping(planes).chunk(3, dim=1)
             mixed = self._attend(q, k, v, routing)
