@@ -27,8 +27,8 @@ Form = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.T
 SCORE_ELEMENTS = 1 << 24
 """Most scores that :func:`mora_folded` holds at a time (64 MiB in single precision)."""
 
-LEAST_SUM = 1e-25
-"""Below this a sum of exponentials has lost digits to underflow."""
+LEAST_SUM = 1e-12
+"""Below this :func:`fold` takes another way: on the way back its square divides, and must not underflow."""
 
 PACKED_ELEMENTS = 1 << 24
 """Most elements of q that one packed batch gathers at inference (64 MiB in single precision)."""

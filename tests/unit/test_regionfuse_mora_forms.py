@@ -212,3 +212,25 @@ def test_scores_made_of_cells_equal_the_products_of_whole_regions(stride, size, 
     assert has_cells(stride, size) and not has_cells(8, 18)
     found = region_scores(q, k, heads, grid.rows, grid.columns, stride, size)
     assert torch.allclose(found, q_tokens @ k_tokens.transpose(1, 2), atol=1e-9)
+
+
+@pytest.mark.parametrize("gap", [10.0, 25.0, 30.0, 40.0, 50.0, 57.0, 70.0, 100.0])
+def test_gradients_of_scores_far_apart(gap: float) -> None:
+    """A token of another expert that dwarfs the chosen ones must not turn gradients into NaN."""
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(1, 4, 6, generator=generator)
+    base[..., 0] += gap
+    members = torch.tensor([[[1.0, 0], [0, 1], [0, 1], [0, 1], [0, 1], [0, 1]]])
+    shares = torch.full((1, 4, 2), 0.5)
+    shares[:, 1:, 0] = 0
+    values = torch.randn(6, 3, generator=generator)
+
+    def gradients(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        scores, weighed = (x.to(dtype).requires_grad_() for x in (base.clone(), shares.clone()))
+        mixed = fold(scores, weighed, members.to(dtype)) @ values.to(dtype)
+        mixed.square().sum().backward()
+        assert scores.grad is not None and weighed.grad is not None
+        return mixed.detach(), scores.grad, weighed.grad
+
+    for ours, exact in zip(gradients(torch.float32), gradients(torch.float64), strict=True):
+        assert torch.allclose(ours.double(), exact, atol=1e-5)
