@@ -55,7 +55,7 @@ def bench_mora(
     experts: Annotated[int, typer.Option(min=1, help="E.")] = 4,
     top_k: Annotated[int, typer.Option(min=1, help="Experts that a region keeps.")] = 2,
     channels: Annotated[int, typer.Option(min=2, help="Channels that the layer sees, twice C.")] = 64,
-    heads: Annotated[int, typer.Option(min=1, help="Groups of channels; 1: all attend to all.")] = 16,
+    heads: Annotated[int, typer.Option(min=1, help="Groups of channels; 1: all attend to all.")] = 32,
     batch: Annotated[int, typer.Option(min=1, help="Images.")] = 1,
     backward: Annotated[bool, typer.Option("--backward", help="Training: forward and backward.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Timed calls of each form; the fastest counts.")] = 3,
