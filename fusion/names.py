@@ -53,6 +53,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "regionfuse": Builtin(
         ".regionfuse.method",
         "RegionFuseMethod",
+        version=2,
         trainable=True,
         shipped="regionfuse/weights/regionfuse-tiny.safetensors",
         title="RegionFuse",
