@@ -441,6 +441,8 @@ def main() -> int:
     # Read once when torch loads its OpenMP library: threads that spin while they wait cost up to half of the
     # speed as soon as two processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # ... but putting a thread to sleep between two small operations costs more than they do: wait a little.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     keep_freed_memory()
     try:
         app(prog_name="regionfuse")
