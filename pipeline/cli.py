@@ -442,7 +442,7 @@ def main() -> int:
     # speed as soon as two processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # ... but putting a thread to sleep between two small operations costs more than they do: wait a little.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     keep_freed_memory()
     try:
         app(prog_name="regionfuse")
