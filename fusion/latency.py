@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from .apply import call_method
 from .contract import FusionMethod
+from .timing import device_name, synchronise
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +19,28 @@ class Latency:
     """Seconds of one call.
 
     Attributes:
-        median: of the timed calls.
-        spread: from the fastest to the slowest timed call.
-        calls: timed calls; the warm-up before them is not counted.
+        seconds: one value a timed call; the warm-up before them is not counted.
         device: ``cpu`` or the GPU's name.
         size: rows and columns of the images that were timed.
     """
 
-    median: float
-    spread: tuple[float, float]
-    calls: int
+    seconds: tuple[float, ...]
     device: str
     size: tuple[int, int]
+
+    @property
+    def median(self) -> float:
+        """Median of the timed calls."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Fastest and slowest timed call."""
+        return min(self.seconds), max(self.seconds)
+
+    def times(self, factor: float) -> Latency:
+        """Return the latency of ``factor`` times the work."""
+        return replace(self, seconds=tuple(factor * each for each in self.seconds))
 
 
 def measure(
@@ -40,6 +51,7 @@ def measure(
     *,
     calls: int = 5,
     warm_up: int = 1,
+    budget: float = float("inf"),
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Latency:
     """Time a method on one random pair, padding included.
@@ -49,8 +61,9 @@ def measure(
         height: rows of the images.
         width: columns of the images.
         device: where to run.
-        calls: timed calls.
+        calls: most timed calls; there is at least one.
         warm_up: calls before them.
+        budget: seconds that the timed calls may take together, as far as can be told before each.
         progress: called with (calls done, all calls, message).
     """
     method.to(device)
@@ -58,21 +71,17 @@ def measure(
     channels = 1 if method.card.color == "luminance" else 3
     infrared = torch.rand(1, 1, height, width, generator=generator).to(device)
     visible = torch.rand(1, channels, height, width, generator=generator).to(device)
-    seconds = []
+    seconds: list[float] = []
     with torch.inference_mode():
         for call in range(warm_up + calls):
-            _wait(device)
+            if seconds and sum(seconds) + seconds[-1] > budget:
+                break
+            synchronise(device)
             started = time.perf_counter()
             call_method(method, infrared, visible)
-            _wait(device)
+            synchronise(device)
             if call >= warm_up:
                 seconds.append(time.perf_counter() - started)
             if progress is not None:
                 progress(call + 1, warm_up + calls, method.card.name)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
-    return Latency(statistics.median(seconds), (min(seconds), max(seconds)), calls, name, (height, width))
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return Latency(tuple(seconds), device_name(device), (height, width))

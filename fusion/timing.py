@@ -50,11 +50,11 @@ class TimedCalls:
         """Fuse a batch as :func:`call_method` does; ``image`` names it in messages."""
         count = infrared.shape[0]
         while True:
-            self._synchronise()
+            synchronise(self.device)
             started = time.perf_counter()
             try:
                 fused = call_method(self.method, infrared, visible, tile=self._fits or self.tile, image=image)
-                self._synchronise()
+                synchronise(self.device)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
@@ -72,13 +72,8 @@ class TimedCalls:
         timed = self._calls[1:] or self._calls
         images = sum(count for _, count in timed)
         mean = sum(seconds for seconds, _ in timed) / images if images else float("nan")
-        on_gpu = self.device.type == "cuda"
-        name = torch.cuda.get_device_name(self.device) if on_gpu else str(self.device)
-        return FusionTiming(sum(count for _, count in self._calls), mean, name, self._tiled)
-
-    def _synchronise(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        made = sum(count for _, count in self._calls)
+        return FusionTiming(made, mean, device_name(self.device), self._tiled)
 
     def _shrink(self, infrared: torch.Tensor, image: str) -> None:
         """Choose smaller tiles for this and all later images."""
@@ -95,3 +90,14 @@ class TimedCalls:
             "get the same images where there is more memory",
             *(name, image, height, width, self._fits),
         )
+
+
+def synchronise(device: torch.device | str) -> None:
+    """Wait until a GPU has done what it was given; a CPU always has."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def device_name(device: torch.device) -> str:
+    """Return the GPU's name, or ``cpu``."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..peak_memory import peak_mebibytes
+from ..timing import synchronise
 from .config import BASE, RegionFuseConfig
 from .mora import MixtureOfRegionAttention
 
@@ -126,7 +127,7 @@ def run_mora(
         for form, call in calls.items():
             started = time.perf_counter()
             call()
-            _wait(problem.device)
+            synchronise(problem.device)
             seconds[form].append(time.perf_counter() - started)
             tell(f"{form}: timed")
     rows = []
@@ -154,14 +155,9 @@ def prepare(problem: MoraProblem, form: str) -> Callable[[], list[torch.Tensor]]
         return [out.detach(), *(gradient for gradient in gradients if gradient is not None)]
 
     call(problem.features(problem.config.region, problem.config.region))
-    _wait(problem.device)
+    synchronise(problem.device)
     return call
 
 
 def _difference(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1.0))
-
-
-def _wait(device: str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..card import MethodCard
-from ..contract import FusionMethod
 from ..efficiency import Cost, method_cost, own_form_cost
 from ..isolation import in_own_process
 from ..peak_memory import peak_mebibytes
+from ..timing import synchronise
 from .blocks import FusionStage
 from .config import preset
+from .method import RegionFuseMethod
 from .model import RegionFuse
 from .strips import whole_images
 
@@ -115,7 +115,7 @@ class Timing:
 
 def network_cost(problem: NetworkProblem) -> tuple[Cost, Cost]:
     """Count the dense form, to which the published figures refer, and our own, halos included."""
-    method = _Drawn(replace(problem, device="cpu").network())
+    method = RegionFuseMethod.random(problem.preset)
     with torch.inference_mode():
         return (
             method_cost(method, problem.height, problem.width),
@@ -149,18 +149,6 @@ def part_seconds(problem: NetworkProblem) -> dict[str, float]:
         for _ in range(problem.calls):
             rows.append(_parts(network, visible, infrared, problem.device))
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-
-
-class _Drawn(FusionMethod):
-    """A network with the weights that it was drawn with, as a method, to be counted."""
-
-    card = MethodCard(name="regionfuse", title="RegionFuse", kind="learned")
-
-    def __init__(self, network: RegionFuse) -> None:
-        self.network: RegionFuse = network
-
-    def fuse(self, infrared: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-        return self.network(visible, infrared)
 
 
 def _parts(
@@ -244,6 +232,5 @@ def _time(problem: NetworkProblem, step: Step, keep_freed_memory: Callable[[], o
 
 
 def _now(device: str) -> float:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronise(device)
     return time.perf_counter()

@@ -74,6 +74,18 @@ class RegionFuseMethod(FusionMethod):
             notes=NOTE,
         )
 
+    @classmethod
+    def random(cls, preset: str = "tiny") -> RegionFuseMethod:
+        """Return the method with random weights, to count and time it by.
+
+        Raises:
+            ConfigError: there is no such preset.
+        """
+        method = cls.__new__(cls)
+        method.network = RegionFuse(named_preset(preset)).eval()
+        method.card = MethodCard(name="regionfuse", title="RegionFuse", kind="learned", notes=NOTE)
+        return method
+
     def fuse(self, infrared: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
         """Fuse infrared and Y, both ``B x 1 x H x W`` in [0, 1], any size."""
         with torch.inference_mode():

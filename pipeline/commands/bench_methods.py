@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -83,11 +83,14 @@ def _row(
 ) -> Row:
     from ...fusion.efficiency import method_cost
     from ...fusion.latency import measure
+    from ...fusion.registry import load_class
 
     if name == "ddfm" and device.type == "cpu" and not asked:
         cost = method_cost(_without_values(name), height, width)
         return Row(name, cost, None, "not timed: about an hour on a CPU, name it to time two steps")
-    method, remark = _method(name)
+    cls: Any = load_class(name)
+    method: FusionMethod = cls.random()
+    remark = "random weights"
     cost = method_cost(method, height, width)
     network: Any = method.network
     steps = getattr(network, "steps", None)
@@ -97,20 +100,8 @@ def _row(
     with screen.task(f"time {name}") as progress:
         latency = measure(method, height, width, device, calls=calls, progress=progress)
     if steps:
-        factor = steps / SAMPLED
-        low, high = latency.spread
-        latency = replace(latency, median=latency.median * factor, spread=(low * factor, high * factor))
+        latency = latency.times(steps / SAMPLED)
     return Row(name, cost, latency, remark)
-
-
-def _method(name: str) -> tuple[FusionMethod, str]:
-    """Return a method that can be timed, and where its weights are from."""
-    from ...fusion.registry import create, load_class
-
-    cls: Any = load_class(name)
-    if hasattr(cls, "random"):
-        return cls.random(), "random weights"
-    return create(name), "shipped weights"
 
 
 def _without_values(name: str) -> FusionMethod:

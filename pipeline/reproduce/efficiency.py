@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +72,7 @@ def measurement(shop: Shop, entry: Entry) -> Unit:
 
     def action(work: Path, progress: Progress) -> None:
         from ...fusion.efficiency import method_cost, own_form_cost
+        from ...fusion.latency import measure
         from ...fusion.run import resolve_device
 
         device = resolve_device(shop.device)
@@ -92,78 +92,30 @@ def measurement(shop: Shop, entry: Entry) -> Unit:
         if entry.label == "ddfm" and device.type == "cpu":
             result["remark"] = "not timed on a CPU, where its 100 steps take about an hour"
         else:
-            timed = _method(entry, values=True).to(device)
-            result["seconds"] = latencies(timed, device, shop.scale.timing_seconds, shop.scale.timing_runs)
+            latency = measure(
+                _method(entry, values=True),
+                HEIGHT,
+                WIDTH,
+                device,
+                calls=shop.scale.timing_runs,
+                warm_up=10 if device.type == "cuda" else 1,
+                budget=shop.scale.timing_seconds,
+            )
+            result["seconds"] = latency.seconds
         write_json(work / "cost.json", result)
 
     return Unit("efficiency", entry.label, params, action, version=VERSION)
 
 
-def latencies(method: FusionMethod, device: Any, budget: float, runs: int) -> list[float]:
-    """Time a method on one pair of random images of 480 x 640, warmed up and synchronised.
-
-    Args:
-        method: on ``device``.
-        device: torch device.
-        budget: seconds after which no further run starts.
-        runs: most runs.
-
-    Returns:
-        Seconds an image, one a run; at least one.
-    """
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    shape = (1, 1, HEIGHT, WIDTH)
-    visible, infrared = (torch.rand(shape, generator=generator).to(device) for _ in range(2))
-    on_gpu = device.type == "cuda"
-
-    def once() -> float:
-        if on_gpu:
-            torch.cuda.synchronize(device)
-        started = time.perf_counter()
-        method.fuse(infrared, visible)
-        if on_gpu:
-            torch.cuda.synchronize(device)
-        return time.perf_counter() - started
-
-    with torch.inference_mode():
-        warm = once()
-        for _ in range(9 if on_gpu and warm < budget else 0):
-            once()
-        taken = [once()]
-        while len(taken) < runs and sum(taken) + taken[-1] < budget:
-            taken.append(once())
-    return taken
-
-
 def _method(entry: Entry, *, values: bool) -> FusionMethod:
     """Return the method of a row with arbitrary weights; without values it can only be counted."""
-    if entry.preset:
-        return _regionfuse(entry)
     from ...fusion.registry import load_class
 
-    cls: Any = load_class(entry.label)
-    method: FusionMethod = cls.random() if values else cls.untrained()
-    return method
-
-
-def _regionfuse(entry: Entry) -> FusionMethod:
-    """Return RegionFuse of a preset with random weights."""
-    from ...fusion.card import MethodCard
-    from ...fusion.contract import FusionMethod
-    from ...fusion.regionfuse.config import preset
-    from ...fusion.regionfuse.model import RegionFuse
-
-    class Fresh(FusionMethod):
-        card = MethodCard(name="regionfuse", title=entry.title, kind="learned")
-
-        def fuse(self, infrared: Any, visible: Any) -> Any:
-            assert self.network is not None
-            return self.network(visible, infrared)
-
-    method = Fresh()
-    method.network = RegionFuse(preset(entry.preset)).eval()
+    cls: Any = load_class("regionfuse" if entry.preset else entry.label)
+    if entry.preset:
+        method: FusionMethod = cls.random(entry.preset)
+    else:
+        method = cls.random() if values else cls.untrained()
     return method
 
 
