@@ -8,6 +8,7 @@ from torch import nn
 
 from ..padding import crop, pad_to_stride
 from ..regionfuse.precision import full_precision
+from .layers import channels_last_on_cpu, conv
 
 WIDTHS = (16, 32, 64, 128, 256)
 STRIDE = 16
@@ -33,7 +34,12 @@ class Conv(nn.Module):
 
 
 class LinearAttention(nn.Module):
-    """Attention of all pixels to all, at a cost linear in their number: keys meet values first."""
+    """Attention of all pixels to all, at a cost linear in their number: keys meet values first.
+
+    Published: queries and keys are ``z = (x - mean x)^2`` over the channels as shares of their sum; then keys
+    are divided by their length over the pixels, queries by theirs over the channels. Here whatever is one
+    number a pixel or a channel is worked out first, so that the features are passed over less often.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -42,19 +48,30 @@ class LinearAttention(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """``B x N x C`` to the same shape."""
-        q, k, v = self.lnqkv(tokens).chunk(3, dim=-1)
+        q, k, v = self._project(tokens).chunk(3, dim=-1)
         with full_precision(tokens.device):
             # squares, and sums over all pixels, are beyond half precision
-            q, k = _share(q.float()), _share(k.float())
-            summary = F.normalize(k, dim=-2).transpose(-1, -2) @ v.float()  # B, C, C
-            mixed = F.normalize(q, dim=-1) @ (summary / tokens.shape[1] ** 0.5)
+            q, k = q.float().square(), k.float().square()
+            q_share, k_share = (1 / (z.sum(dim=-1, keepdim=True) + 1e-7) for z in (q, k))
+            k = k * k_share
+            of_channel = _one_by_length(k.square().sum(dim=1)).unsqueeze(-1)  # B, C, 1
+            of_pixel = q_share * _one_by_length(q_share.square() * q.square().sum(dim=-1, keepdim=True))
+            summary = (k.transpose(-1, -2) @ v.float()) * (of_channel / tokens.shape[1] ** 0.5)  # B, C, C
+            mixed = (q @ summary) * of_pixel
         return self.ln(v + mixed.to(v.dtype))
 
+    def _project(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Project to queries, keys and values; the first two without their mean over the channels."""
+        weight, bias = self.lnqkv.weight.unflatten(0, (3, -1)), self.lnqkv.bias.unflatten(0, (3, -1))
+        # the mean of a linear map is linear: taken from the small weights, not from the features
+        weight = torch.cat((weight[:2] - weight[:2].mean(dim=1, keepdim=True), weight[2:])).flatten(0, 1)
+        bias = torch.cat((bias[:2] - bias[:2].mean(dim=1, keepdim=True), bias[2:])).flatten()
+        return F.linear(tokens, weight, bias)
 
-def _share(x: torch.Tensor) -> torch.Tensor:
-    """Squared distance of every channel from their mean, as a share of the sum: ``B x N x C``."""
-    x = (x - x.mean(dim=-1, keepdim=True)).square()
-    return x / (x.sum(dim=-1, keepdim=True) + 1e-7)
+
+def _one_by_length(squares: torch.Tensor) -> torch.Tensor:
+    """Invert lengths given as sums of squares; lengths below 1e-12 count as that, without a gradient."""
+    return squares.clamp_min(1e-24).rsqrt()
 
 
 class Step(nn.Module):
@@ -72,13 +89,13 @@ class Step(nn.Module):
         self.drop = nn.Dropout2d(0.2)
         self.name = name
         layers = nn.Sequential(
-            nn.Conv2d(2 * width, 2 * width, 1),
+            PairedPointwise(width, 2 * width),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout2d(0.2),
             nn.Conv2d(2 * width, 2 * width, 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Dropout2d(0.2),
-            nn.Conv2d(2 * width, width, 1),
+            conv(2 * width, width, 1, bias=True),
         )
         self.add_module(name, layers)
 
@@ -86,7 +103,26 @@ class Step(nn.Module):
         """``B x C x H x W`` to the same shape."""
         tokens = self.attn(self.norm(x.flatten(2).transpose(1, 2)))
         attended = self.drop(tokens.transpose(1, 2).unflatten(2, x.shape[-2:]))
-        return getattr(self, self.name)(torch.cat((attended, x), dim=1)) + x
+        first, *others = getattr(self, self.name)
+        y = first(attended, x)
+        for layer in others:
+            y = layer(y)
+        return y + x
+
+
+class PairedPointwise(nn.Conv2d):
+    """1x1 convolution of two inputs of equal width, as of their concatenation, without making that."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__(2 * width, outputs, 1)
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        """Two of ``B x C x H x W`` to ``B x outputs x H x W``, channels-last memory."""
+        batch, channels, height, width = first.shape
+        rows = [x.permute(0, 2, 3, 1).reshape(-1, channels) for x in (first, second)]
+        left, right = self.weight.flatten(1).split(channels, dim=1)
+        y = torch.addmm(F.linear(rows[0], left, self.bias), rows[1], right.t())
+        return y.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 class Alternation(nn.Module):
@@ -159,7 +195,7 @@ class A2RNet(nn.Module):
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
         """Fuse Y and infrared, both ``B x 1 x H x W`` in [0, 1], any size, into Y in (0, 1)."""
         height, width = visible.shape[-2:]
-        x = pad_to_stride(torch.cat((visible[:, :1], infrared), dim=1), STRIDE)
+        x = channels_last_on_cpu(pad_to_stride(torch.cat((visible[:, :1], infrared), dim=1), STRIDE))
         first = self.C1_ESSA(self.C1(x))
         second = self.C2(F.max_pool2d(first, 2))
         third = self.C3_ESSA(self.C3(F.max_pool2d(second, 2)))

@@ -48,7 +48,7 @@ RUNS: dict[str, tuple[int, int, float, dict[str, Any]]] = {
     "ship": (3, 3, 1e-3, {}),
     "dcevo": (5, 2, 1e-3, {}),
     "sage": (3, 5, 2e-3, {}),
-    "a2rnet": (2, 3, 1e-3, {"network": {"attack_steps": 1}}),
+    "a2rnet": (3, 3, 1e-3, {"seed": 1, "network": {"attack_steps": 1}}),
 }
 
 
