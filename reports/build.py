@@ -92,6 +92,7 @@ def make_summary(context: Context, document: Document) -> dict[str, Any]:
                 "reason": score.reason,
                 "seeds": score.seeds,
                 "contamination": context.results.contamination.get(score.source, ""),
+                "trained_here": context.results.trained.get(score.source, ""),
             }
             row.update({metric: _number(score.mean.get(metric)) for metric in METRICS})
             row["delta_visible"] = {

@@ -29,6 +29,7 @@ _ESCAPES = {
     "≥": r"$\geq$",
     "Δ": r"$\Delta$",
     "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
     "µ": r"$\mu$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",

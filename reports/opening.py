@@ -9,8 +9,9 @@ from .blocks import Block, Figure, KeyValues, Note, Paragraph
 from .context import PROTOCOL_QUESTIONS, Context, protocol_title
 from .figures.differences import draw_differences
 from .numbers import join, percent, plural
-from .sections.cells import DAGGER, contamination_note
+from .sections.cells import contamination_note
 from .sections.detection import score_table
+from .sections.marks import SEEN, TRAINED, explain_marks
 
 
 def subtitle(context: Context) -> str:
@@ -82,7 +83,8 @@ def _failures(context: Context) -> list[Block]:
 
 def title_headline(context: Context) -> list[Block]:
     """The compact table of the first protocol and the picture of all differences."""
-    blocks: list[Block] = [score_table(context, context.headline_protocol, brief=True)]
+    table = score_table(context, context.headline_protocol, brief=True)
+    blocks: list[Block] = [explain_marks(context, table)]
     drawing = draw_differences(context)
     if drawing is not None:
         blocks.append(
@@ -107,7 +109,9 @@ def reading_guide(context: Context) -> list[Block]:
     rows += [(protocol, PROTOCOL_QUESTIONS[protocol]) for protocol in context.results.protocols
              if protocol in PROTOCOL_QUESTIONS]  # fmt: skip
     if context.results.contamination:
-        rows.append((DAGGER, "the source may have been trained on images of this test split"))
+        rows.append((SEEN, "the source may have been trained on images of this test split"))
+    if context.results.trained:
+        rows.append((TRAINED, "the network was trained in this run: no stand-in for its authors' weights"))
     rows += [
         ("fixed, broken", "objects that a source gets right and visible-only wrong, and the reverse"),
         ("failed", "a source that could not be fused or detected on keeps its row, with the reason"),

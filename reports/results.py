@@ -55,10 +55,19 @@ class Results:
     @cached_property
     def contamination(self) -> dict[str, str]:
         """For each source that may have been trained on test images: what is known about it."""
+        return self._of_fusion("contamination")
+
+    @cached_property
+    def trained(self) -> dict[str, str]:
+        """For each source whose network the run trained: on how much, e.g. ``48 pairs, 6 epochs``."""
+        return self._of_fusion("trained_here")
+
+    def _of_fusion(self, column: str) -> dict[str, str]:
+        """A text column of the fusion table by source, where it is not empty."""
         frame = self.tables.get("fusion")
-        if frame is None or "contamination" not in frame.columns:
+        if frame is None or column not in frame.columns:
             return {}
-        found = dict(zip(frame["source"], frame["contamination"], strict=True))
+        found = dict(zip(frame["source"], frame[column], strict=True))
         return {name: found[name] for name in self.sources if found.get(name)}
 
     @cached_property

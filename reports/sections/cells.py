@@ -8,16 +8,12 @@ from ..blocks import Cell, Note
 from ..context import Context
 from ..numbers import defined
 from ..scores import SourceScore
-
-DAGGER = "†"
-"""Marks sources that may have been trained on test images."""
+from .marks import SEEN, marked_title
 
 
 def source_cell(context: Context, source: str) -> Cell:
-    """Name of a source with its colour, and a dagger when it may have been trained on test images."""
-    title = context.results.titles.get(source, source)
-    mark = f" {DAGGER}" if source in context.results.contamination else ""
-    return Cell(title + mark, swatch=context.colors.get(source, ""))
+    """Name of a source with its colour and its marks, which :func:`~.marks.explain_marks` explains."""
+    return Cell(marked_title(context, source), swatch=context.colors.get(source, ""))
 
 
 def contamination_note(context: Context) -> list[Note]:
@@ -28,7 +24,7 @@ def contamination_note(context: Context) -> list[Note]:
     listed = "; ".join(f"{context.results.titles[name]}: {text}" for name, text in found.items())
     return [
         Note(
-            f"{DAGGER} {listed}. Scores on images that a method was trained on may be too good: do not rank "
+            f"{SEEN} {listed}. Scores on images that a method was trained on may be too good: do not rank "
             "these rows against the others.",
             "warning",
         )

@@ -6,7 +6,7 @@ from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import METRIC_TITLES, PROTOCOL_QUESTIONS, Context, protocol_title
 from ..numbers import decimal, defined, interval, plural, points, signed_points
 from ..scores import HEADLINE, SourceScore, interval_blocks
-from .cells import DAGGER, best_text, contamination_note, failed_row, is_best, source_cell
+from .cells import best_text, contamination_note, failed_row, is_best, source_cell
 
 _SIZES = ("mAP_small", "mAP_medium", "mAP_large")
 
@@ -88,7 +88,7 @@ def score_table(context: Context, protocol: str, *, brief: bool = False) -> Tabl
         f"Detection on the test split. {protocol_title(protocol)}; {_basis(context, protocol)}.",
         tuple(columns),
         tuple(rows),
-        note="" if brief else _table_note(context, protocol),
+        note="" if brief else _interval_note(context, protocol),
     )
 
 
@@ -109,13 +109,6 @@ def _basis(context: Context, protocol: str) -> str:
     if not seeds:
         return "no detector finished"
     return "one seed" if len(seeds) == 1 else f"mean of {len(seeds)} seeds and their standard deviation"
-
-
-def _table_note(context: Context, protocol: str) -> str:
-    """Return what stands below the main table, in LaTeX too."""
-    marked = f"{DAGGER} May have been trained on images of this test split."
-    parts = [_interval_note(context, protocol), marked if context.results.contamination else ""]
-    return " ".join(part for part in parts if part)
 
 
 def _interval_note(context: Context, protocol: str) -> str:

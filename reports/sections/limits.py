@@ -6,7 +6,7 @@ from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import Context
 from ..numbers import Z95, join, percent, plural, whole, wilson
 from ..scores import FEW_BLOCKS, HEADLINE, interval_blocks
-from .cells import DAGGER
+from .marks import SEEN
 
 NARROW = 0.05
 MOST = 12
@@ -119,7 +119,7 @@ def _training_data(context: Context) -> str:
     results = context.results
     text = ""
     for name, found in results.contamination.items():
-        text += f" {results.titles[name]} ({DAGGER}): {found}."
+        text += f" {results.titles[name]} ({SEEN}): {found}."
     if text:
         text += (
             " A method does better on images that it was trained on, so these rows say little about new "

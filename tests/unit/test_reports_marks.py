@@ -1,4 +1,4 @@
-"""Sources that may have been trained on test images are marked wherever their scores stand."""
+"""Sources trained here, or perhaps on test images, are marked wherever their scores stand."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from regionfuse.reports.opening import reading_guide, title_remarks
 from regionfuse.reports.sections.appendix import appendix_section
 from regionfuse.reports.sections.detection import detection_section, score_table
 from regionfuse.reports.sections.limits import limits_section
+from regionfuse.reports.sections.marks import explain_marks
 from regionfuse.reports.stored import load_results
 from regionfuse.reports.verdict import make_verdict
 
@@ -36,13 +37,14 @@ def made(folder: Path, *contamination: tuple[str, str]) -> Context:
 
 
 def without_figures(context: Context) -> list[Block]:
-    return [
+    blocks = [
         *title_remarks(context),
         *reading_guide(context),
         *detection_section(context),
         *limits_section(context),
         *appendix_section(context),
     ]
+    return [explain_marks(context, block) for block in blocks]
 
 
 def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
@@ -53,10 +55,10 @@ def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
     firsts = {
         block.label: [row[0].text for row in block.rows] for block in blocks if isinstance(block, Table)
     }
-    assert {label for label, cells in firsts.items() if "RegionFuse †" in cells} == {
+    assert {label for label, cells in firsts.items() if "RegionFuse † ‡" in cells} == {
         *("detection-retrained", "detection-frozen", "sizes-retrained", "sizes-frozen", "cards")
     }
-    assert not any("Average †" in cells for cells in firsts.values())
+    assert {cell for cells in firsts.values() for cell in cells if cell.startswith("Average")} == {"Average"}
     said = [
         block.text for block in blocks if isinstance(block, Note) and f"† RegionFuse: {FLAG}." in block.text
     ]
@@ -64,8 +66,21 @@ def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
     texts = [block.parts for block in blocks if isinstance(block, Paragraph)]
     assert any(parts[0] == "Training data." and FLAG in parts[1] for parts in texts)
     assert make_verdict(context)[0].endswith(f"But RegionFuse may have seen these images before: {FLAG}.")
-    tex = latex_table(score_table(context, "retrained"))
-    assert r"RegionFuse $^\dagger$" in tex and "May have been trained on images" in tex
+    table = explain_marks(context, score_table(context, "retrained"))
+    assert isinstance(table, Table)
+    tex = latex_table(table)
+    assert r"RegionFuse $^\dagger$ $^\ddagger$" in tex and "May have been trained on images" in tex
+
+
+def test_every_table_says_which_networks_were_trained_here_and_on_how_much(tmp_path: Path) -> None:
+    context = made(tmp_path)
+    assert context.results.trained == {"regionfuse": "48 pairs, 6 epochs"}
+    tables = [block for block in without_figures(context) if isinstance(block, Table)]
+    marked = [table for table in tables if any("‡" in cell.text for row in table.rows for cell in row)]
+    assert len(marked) >= 5
+    for table in tables:
+        said = "‡ Trained here: RegionFuse on 48 pairs, 6 epochs." in table.note
+        assert said == (table in marked)
 
 
 @pytest.mark.parametrize("column", [True, False])
