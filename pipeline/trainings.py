@@ -127,6 +127,8 @@ def train_fusion_unit(
 
     ``teacher`` fuses the images of the source that this one learns from, where it does.
     """
+    from ..fusion.training.recipes import recipe_class
+
     options = training_options(source, config.fusion)
     train = training_pairs(source, config, workload, split)
     validation = [workload.pairs[stem] for stem in split.val]
@@ -147,7 +149,8 @@ def train_fusion_unit(
         train_fusion(used, train, validation, work, resume=True, progress=progress, trained_on=names)
 
     needs = (teacher,) if teacher else ()
-    return Unit("train-fusion", source.name, params, action, needs=needs, source=source.name)
+    version = recipe_class(options.method).version
+    return Unit("train-fusion", source.name, params, action, needs=needs, source=source.name, version=version)
 
 
 def _settings(options: TrainingOptions, pairs: Sequence[Pair], *, from_source: bool) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class Recipe(ABC):
         defaults: fields of the options as the publication has them, where they differ from the class's.
         reads: options of :data:`~.recipes.PARTICULAR` that the method reads.
         labels: what the fused images are that the method learns from, in words; empty: it needs none.
+        version: raised when the same options lead to other weights.
         least_contrast: patches with ``(p90 - p10) / p90`` below this, in either image, are drawn again.
     """
 
@@ -98,6 +99,7 @@ class Recipe(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     reads: ClassVar[frozenset[str]] = frozenset()
     labels: ClassVar[str] = ""
+    version: ClassVar[int] = 1
     least_contrast: ClassVar[float] = 0.0
 
     def __init__(self, options: TrainingOptions) -> None:

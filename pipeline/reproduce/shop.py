@@ -74,14 +74,13 @@ class Shop:
     def options(self, variant: Variant) -> TrainingOptions:
         """Return the training options of a variant."""
         from ...fusion.regionfuse.config import preset
-        from ...fusion.training.options import TrainingOptions
+        from ...fusion.training.recipes import options_for
 
         if variant.recipe == "piafusion":
             values = dict(self.scale.piafusion)
             network = dict(variant.network)
             if self.classifier is not None:
                 network["illumination"] = str(self.classifier)
-            values = {**values, "preset": "published", "learning_rate": 1e-3, "warmup_epochs": 0}
         else:
             values = dict(self.scale.training)
             # What the preset has anyway is left out: the same training is the same unit in every experiment.
@@ -89,14 +88,17 @@ class Shop:
             changed = {key: value for key, value in variant.network.items() if own.get(key) != value}
             network = {**self.scale.network, **changed}
         values |= variant.options
-        values["load_epochs"] = min(values.get("load_epochs", 5), values["epochs"])
+        if variant.recipe == "regionfuse":
+            values["load_epochs"] = min(values.get("load_epochs", 5), values["epochs"])
         if self.steps is not None:
             values["epochs"] = min(values["epochs"], self.steps)
             values["steps_per_epoch"] = -(-self.steps // values["epochs"])
-        return TrainingOptions(method=variant.recipe, device=self.device, network=network, **values)
+        return options_for(variant.recipe, {**values, "device": self.device, "network": network})
 
     def trained(self, variant: Variant) -> Unit:
         """Train a variant; result: ``weights.safetensors`` with its card, and ``log.csv``."""
+        from ...fusion.training.recipes import recipe_class
+
         options = self.options(variant)
         settings = asdict(options)
         for key in ("device", "workers", "init_weights", "labels"):
@@ -120,7 +122,8 @@ class Shop:
                 resume=True, progress=progress, trained_on=material.train_names,
             )  # fmt: skip
 
-        return Unit("train-fusion", variant.name or variant.label, params, action)
+        name, version = variant.name or variant.label, recipe_class(variant.recipe).version
+        return Unit("train-fusion", name, params, action, version=version)
 
     def candidate(self, variant: Variant) -> Candidate:
         """Return the trained network of a variant as a way to fuse."""

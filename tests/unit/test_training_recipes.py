@@ -43,7 +43,7 @@ def scene(folder: Path, stem: str, seed: int, side: int = SIDE) -> Pair:
 # Few steps on one small pair: (epochs, steps an epoch, learning rate, further options).
 RUNS: dict[str, tuple[int, int, float, dict[str, Any]]] = {
     "piafusion": (3, 4, 3e-4, {}),
-    "piafusion-xrestormer": (3, 3, 5e-4, {}),
+    "piafusion-xrestormer": (4, 4, 3e-4, {}),
     "cddfuse": (5, 2, 1e-3, {}),
     "ship": (3, 3, 1e-3, {}),
     "dcevo": (5, 2, 1e-3, {}),
@@ -277,3 +277,23 @@ def test_the_documentation_shows_the_defaults(tmp_path: Path) -> None:
         assert float(rate) == options.learning_rate
         assert (0.0 if clip == "none" else float(clip.split()[0])) == options.gradient_clip
         assert options.steps_per_epoch == (int(steps.split()[0]) if steps.endswith("steps") else None)
+
+
+@pytest.mark.parametrize("encoder", ["convolution", "xrestormer"])
+def test_piafusion_starts_with_an_image_that_depends_on_its_input(encoder: str) -> None:
+    """From the other start the output is constant, and a few coherent steps drive it where tanh is flat."""
+    spread = {}
+    for start in ("he", "pytorch"):
+        torch.manual_seed(0)
+        options = options_for("piafusion", {"network": {"encoder": encoder, "start": start}})
+        network = recipe_for(options).build().eval()
+        with torch.no_grad():
+            fused = network(torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32, 32))
+        assert 0.05 < fused.mean() < 0.95
+        spread[start] = fused.std().item()
+    assert spread["he"] > 10 * spread["pytorch"]
+
+
+def test_piafusion_refuses_an_unknown_start() -> None:
+    with pytest.raises(ConfigError, match=r"start must be one of he, pytorch, found 'xavier'"):
+        recipe_for(options_for("piafusion", {"network": {"start": "xavier"}}))
