@@ -96,7 +96,7 @@ class PIAFusionRecipe(BaselineRecipe):
         network = build(ENCODERS[self.encoder])
         if self.start == "he":
             for name, layer in network.named_modules():
-                # X-Restormer's own layers, grouped or Pointwise, stay as they are; so does the last before tanh.
+                # As they are: the last before tanh, and X-Restormer's own layers (grouped or Pointwise).
                 if type(layer) is nn.Conv2d and layer.groups == 1 and name != "decoder.conv5":
                     nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
                     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""One module per command: what `pipeline/cli.py` calls once the arguments are known."""
+"""One module per command: what `pipeline/cli*.py` call once the arguments are known."""
