@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLED = 2
 """Sampling steps of DDFM that are timed; all cost the same."""
-HEAD = ("method", "M params", "GMAC", "ms", "fastest..slowest", "paper: M", "GMAC", "ms")
+HEAD = ("method", "M params", "GMAC", "ms", "fastest..slowest", "x conv", "paper: M", "GMAC", "ms")
 LABELS = {"regionfuse": "regionfuse tiny"}
 """Name of a method -> its row in the published table, where they differ."""
 
@@ -43,6 +43,7 @@ class Row:
 
 def bench_methods(names: list[str], size: str, calls: int, device: str, screen: Screen) -> None:
     """Count and time fusion methods, and print them beside the published table."""
+    from ...fusion.latency import convolution_rate
     from ...fusion.run import resolve_device
     from ..machine import describe_machine
     from ..reproduce.paper_values import EFFICIENCY
@@ -54,12 +55,13 @@ def bench_methods(names: list[str], size: str, calls: int, device: str, screen: 
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"bench methods: no method {unknown[0]!r}; known: {', '.join(known)}")
+    rate = convolution_rate(target)
     lines: list[tuple[str, ...]] = [HEAD]
     remarks = []
     for name in names or known:
         row = _row(name, height, width, target, calls, asked=bool(names), screen=screen)
         published = (EFFICIENCY.value(LABELS.get(name, name), column) for column in EFFICIENCY.columns)
-        lines.append((name, *_numbers(row), *map(_shown, published)))
+        lines.append((name, *_numbers(row, rate), *map(_shown, published)))
         remarks.append(f"{name}: {row.remark}")
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for first, *others in lines:
@@ -68,6 +70,10 @@ def bench_methods(names: list[str], size: str, calls: int, device: str, screen: 
     threads = _threads() if target.type == "cpu" else ""
     where = machine["cpu"] + threads if target.type == "cpu" else machine["gpu"]
     typer.echo(f"one pair of {height} x {width} on {where}; median of {calls} calls after a warm-up")
+    typer.echo(
+        "x conv: how many times longer than its GMAC take in one plain 3x3 convolution of 256 channels, which "
+        f"reaches {rate / 1e9:.1f} GMAC/s here: a number to compare machines by"
+    )
     typer.echo(f"paper: {EFFICIENCY.place}; its FLOPs are multiply-accumulates (cddfuse: convolutions only)")
     typer.echo("; ".join(remarks))
 
@@ -113,12 +119,14 @@ def _without_values(name: str) -> FusionMethod:
     return method
 
 
-def _numbers(row: Row) -> tuple[str, ...]:
+def _numbers(row: Row, rate: float) -> tuple[str, ...]:
     cost = (f"{row.cost.parameters / 1e6:.2f}", f"{row.cost.multiply_accumulates / 1e9:.2f}")
     if row.latency is None:
-        return (*cost, "-", "-")
+        return (*cost, "-", "-", "-")
     low, high = row.latency.spread
-    return (*cost, f"{row.latency.median * 1e3:.1f}", f"{low * 1e3:.1f}..{high * 1e3:.1f}")
+    ideal = row.cost.multiply_accumulates / rate
+    slower = f"{row.latency.median / ideal:.2f}" if ideal else "-"
+    return (*cost, f"{row.latency.median * 1e3:.1f}", f"{low * 1e3:.1f}..{high * 1e3:.1f}", slower)
 
 
 def _shown(value: float | None) -> str:

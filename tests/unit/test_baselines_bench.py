@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -21,11 +23,13 @@ def test_table_sets_measurements_beside_the_papers() -> None:
     )
     assert done.exit_code == 0, done.output
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("sage "))
-    name, parameters, work, median, spread, *paper = row
+    name, parameters, work, median, spread, slower, *paper = row
     assert (name, parameters, paper) == ("sage", "0.14", ["0.14", "20.21", "2.06"])
     assert float(work) == pytest.approx(20.21 * 32 * 48 / (480 * 640), abs=0.01)
     low, high = map(float, spread.split(".."))
     assert 0 < low <= float(median) <= high
+    rate = float(re.search(r"reaches ([\d.]+) GMAC/s", done.stdout)[1])  # type: ignore[index]
+    assert float(slower) == pytest.approx(float(median) / 1e3 * rate / float(work), rel=0.1)
     assert "random weights" in done.stdout
     assert "32 x 48" in done.stdout
 
