@@ -71,7 +71,7 @@ def bench_methods(names: list[str], size: str, calls: int, device: str, screen: 
     where = machine["cpu"] + threads if target.type == "cpu" else machine["gpu"]
     typer.echo(f"one pair of {height} x {width} on {where}; median of {calls} calls after a warm-up")
     typer.echo(
-        "x conv: how many times longer than its GMAC take in one plain 3x3 convolution of 256 channels, which "
+        "x conv: how many times longer than its GMAC take in a plain 3x3 convolution of 256 channels, which "
         f"reaches {rate / 1e9:.1f} GMAC/s here: a number to compare machines by"
     )
     typer.echo(f"paper: {EFFICIENCY.place}; its FLOPs are multiply-accumulates (cddfuse: convolutions only)")
