@@ -42,13 +42,13 @@ def scene(folder: Path, stem: str, seed: int, side: int = SIDE) -> Pair:
 
 # Few steps on one small pair: (epochs, steps an epoch, learning rate, further options).
 RUNS: dict[str, tuple[int, int, float, dict[str, Any]]] = {
-    "piafusion": (3, 4, 3e-4, {}),
-    "piafusion-xrestormer": (4, 4, 3e-4, {}),
+    "piafusion": (3, 4, 3e-3, {}),
+    "piafusion-xrestormer": (4, 4, 3e-3, {}),
     "cddfuse": (5, 2, 1e-3, {}),
     "ship": (3, 3, 1e-3, {}),
     "dcevo": (5, 2, 1e-3, {}),
     "sage": (3, 5, 2e-3, {}),
-    "a2rnet": (3, 3, 1e-3, {"seed": 1, "network": {"attack_steps": 1}}),
+    "a2rnet": (3, 3, 1e-2, {"seed": 1, "network": {"attack_steps": 1}}),
 }
 
 
@@ -156,7 +156,13 @@ def test_schedules_of_the_others(tmp_path: Path) -> None:
     assert sage.schedule(500, 10) == pytest.approx(0.5 * (1 + 1e-5 / 2e-3))
     assert sage.schedule(1000, 10) * 2e-3 == pytest.approx(1e-5)
     a2rnet = recipe_for(options_for("a2rnet", {"labels": tmp_path}))
-    assert [a2rnet.schedule(step, 2) for step in range(5)] == [1, 1, 0.75, 0.75, 0.75**2]
+    assert [a2rnet.schedule(step, 200) for step in (199, 200, 399, 400)] == [1, 0.75, 0.75, 0.75**2]
+    piafusion = recipe_for(options_for("piafusion", {"epochs": 4}))
+    assert [piafusion.schedule(step, 200) for step in (399, 400, 600)] == [1, 1, 0.5]
+    for starts_slowly in (a2rnet, piafusion):  # no step at the full rate before the output can have settled
+        rates = [starts_slowly.schedule(step, 200) for step in range(200)]
+        assert rates == sorted(rates)
+        assert (rates[0], rates[49], rates[99]) == (0.01, 0.5, 1)
 
 
 def test_an_epoch_holds_as_many_patches_as_the_authors_cut() -> None:
