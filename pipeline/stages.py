@@ -20,6 +20,7 @@ from ..datasets.splits import Split
 from ..datasets.storage import sha256_file, write_json
 from ..detection.evaluation.records import FailedSource, PredictionKey
 from ..detection.recipe import DetectorRecipe
+from ..reports.marks import TRAINED_HERE
 from .config import Config, SourceConfig
 from .store import Progress, Store, Unit
 from .trainings import given_weights, is_default
@@ -69,7 +70,7 @@ def fuse_unit(
         cost = method_cost(method, 480, 640) if method.countable else None
         card = {**method.card.to_dict(), "name": source.name}
         if trained and not is_default(source):  # No table may take these for the authors' results.
-            card["title"] = f"{card['title']} (trained here)"
+            card["title"] += TRAINED_HERE
         write_json(work / "card.json", card)
         measured = {**asdict(timing), **(asdict(cost) if cost else {})}
         # JSON knows no NaN: images that came finished have no time.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .blocks import Block, Table
 from .context import Context
+from .marks import explain_marks
 from .opening import created_text, reading_guide, subtitle, title_facts, title_headline, title_remarks
 from .sections.appendix import appendix_section
 from .sections.changes import changes_section
@@ -16,7 +17,6 @@ from .sections.data import data_section
 from .sections.detection import detection_section
 from .sections.errors import confusion_tables, errors_section
 from .sections.limits import limits_section
-from .sections.marks import explain_marks
 from .sections.panels import panels_section
 from .sections.quality import quality_section
 from .typeset import Document
@@ -48,7 +48,7 @@ def make_document(context: Context, say: Say) -> Document:
     blocks: list[Block] = []
     for name, make in chapters:
         say(name)
-        blocks += [explain_marks(context, block) for block in make()]
+        blocks += [explain_marks(context.results, block) for block in make()]
     manifest = context.results.manifest
     return Document(
         title=str(manifest.get("title") or "Fusion judged by detection"),

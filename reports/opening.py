@@ -8,10 +8,10 @@ from typing import Any
 from .blocks import Block, Figure, KeyValues, Note, Paragraph
 from .context import PROTOCOL_QUESTIONS, Context, protocol_title
 from .figures.differences import draw_differences
+from .marks import SEEN, TRAINED, explain_marks
 from .numbers import join, percent, plural
 from .sections.cells import contamination_note
 from .sections.detection import score_table
-from .sections.marks import SEEN, TRAINED, explain_marks
 
 
 def subtitle(context: Context) -> str:
@@ -84,7 +84,7 @@ def _failures(context: Context) -> list[Block]:
 def title_headline(context: Context) -> list[Block]:
     """The compact table of the first protocol and the picture of all differences."""
     table = score_table(context, context.headline_protocol, brief=True)
-    blocks: list[Block] = [explain_marks(context, table)]
+    blocks: list[Block] = [explain_marks(context.results, table)]
     drawing = draw_differences(context)
     if drawing is not None:
         blocks.append(

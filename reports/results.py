@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from .marks import make_label
+
 SPLIT = "test"
 
 
@@ -50,6 +52,14 @@ class Results:
         return {
             name: title if found.count(title) == 1 else name
             for name, title in zip(self.sources, found, strict=True)
+        }
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Short name of each source for tables and drawings, with the marks of :mod:`.marks`."""
+        return {
+            name: make_label(title, seen=name in self.contamination, trained=name in self.trained)
+            for name, title in self.titles.items()
         }
 
     @cached_property

@@ -34,7 +34,7 @@ def draw_changes(context: Context, counts: dict[str, ChangeCount]) -> str:
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_xlim(-1.12 * most, 1.12 * most)
         axes.set_ylim(len(counts) - 0.5, -0.5)
-        axes.set_yticks(range(len(counts)), [shorten(context.results.titles[name], 20) for name in counts])
+        axes.set_yticks(range(len(counts)), [shorten(context.results.labels[name], 20) for name in counts])
         axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
         axes.set_xlabel("objects")
         axes.text(0.25, 1.02, "broken: visible-only right, source wrong", color=BAD,

@@ -56,7 +56,9 @@ def draw_confidences(context: Context, protocol: str, values: pd.DataFrame) -> s
             axes.text(
                 1.01, y - 0.1, decimal(median), transform=axes.get_yaxis_transform(), va="center", color=INK
             )
-        axes.set_yticks(range(len(scores)), [shorten(score.title, 20) for score in scores])
+        axes.set_yticks(
+            range(len(scores)), [shorten(context.results.labels[score.source], 20) for score in scores]
+        )
         axes.set_ylim(len(scores) - 0.5, -0.6)
         low = float(values.to_numpy().min())
         axes.set_xlim(max(0.0, np.floor(10 * low) / 10), 1.0)

@@ -71,7 +71,9 @@ def _draw(context: Context, protocol: str, scores: tuple[SourceScore, ...], colu
             line, column = divmod(index, columns)
             axes = place(figure, label + column * (side + gap), top + line * (top + side + 3), side, side)
             _draw_matrix(axes, confusion_matrix(context, protocol, score.source), len(true))
-            axes.set_title(shorten(score.title, 28), color=context.colors[score.source])
+            axes.set_title(
+                shorten(context.results.labels[score.source], 28), color=context.colors[score.source]
+            )
             labels = [shorten(name, 13) for name in true] if column == 0 else [""] * len(true)
             axes.set_yticks(range(len(true)), labels, fontsize=7.5)
             lowest = index + columns >= len(scores)

@@ -80,7 +80,7 @@ def _label(axes: Axes, scores: list[SourceScore], times: dict[str, float], conte
     for score, height in zip(order, heights, strict=True):
         start = times.get(score.source) or right
         axes.annotate(
-            f"{shorten(score.title, 20)}  {points(score.value())}",
+            f"{shorten(context.results.labels[score.source], 20)}  {points(score.value())}",
             (start, 100 * score.value()),
             (1.03, height),
             textcoords=axes.get_yaxis_transform(),

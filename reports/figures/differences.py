@@ -10,7 +10,7 @@ from ..palette import MUTED
 from ..scores import HEADLINE, REFERENCE, SourceScore
 from .style import bare, drawing, new_figure, place, to_svg
 
-ROW, TIGHT_ROW, MANY = 5.4, 4.3, 8  # millimetres a source; with more than MANY sources
+ROW, TIGHT_ROW, MANY = 5.4, 4.3, 7  # millimetres a source; with more than MANY sources
 LABELS = 36.0
 WIDTH = 170.0
 
@@ -43,7 +43,7 @@ def draw_differences(context: Context) -> str | None:
             _draw_protocol(axes, scores, names, context)
             axes.set_title(protocol_title(protocol))
             axes.set_xlabel(f"difference to visible-only in {METRIC_TITLES[HEADLINE]}, AP points")
-            shown = [shorten(context.results.titles[name], 20) for name in names] if index == 0 else []
+            shown = [shorten(context.results.labels[name], 20) for name in names] if index == 0 else []
             axes.set_yticks(range(len(names)), shown or [""] * len(names))
         return to_svg(figure)
 

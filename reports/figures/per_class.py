@@ -43,8 +43,8 @@ def draw_per_class(context: Context, protocol: str, classes: list[str]) -> str:
             axes.set_title(f"{shorten(name, 20)}  ({whole(counts.get(name))})")
             axes.set_xlim(0, min(118.0, 100 * highest * 1.18))
             axes.set_ylim(len(scores) - 0.4, -0.6)
-            labels = [shorten(score.title, 18) for score in scores] if column == 0 else [""] * len(scores)
-            axes.set_yticks(range(len(scores)), labels)
+            labels = [context.results.labels[score.source] if column == 0 else "" for score in scores]
+            axes.set_yticks(range(len(scores)), [shorten(label, 18) for label in labels])
             axes.tick_params(axis="x", labelsize=7, length=2, pad=1.5)
             axes.grid(axis="x")
             bare(axes)

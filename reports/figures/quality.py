@@ -37,7 +37,7 @@ def draw_quality(context: Context, quality: Quality) -> str:
                 _draw_mean(axes, quality, metric, source, y, context)
             axes.set_title(f"{metric} {METRICS[metric].arrow}")
             axes.set_ylim(len(sources) - 0.5, -0.5)
-            names = [shorten(context.results.titles[name], 18) for name in sources]
+            names = [shorten(context.results.labels[name], 18) for name in sources]
             axes.set_yticks(range(len(sources)), names if index == 0 else [""] * len(sources))
             _few_ticks(axes)
             axes.grid(axis="x")
@@ -102,7 +102,7 @@ def _legend(figure: Figure, context: Context, sources: list[str], left: float, l
     for index, name in enumerate(sources):
         line, column = divmod(index, LEGEND_COLUMNS)
         axes.plot(column * width + 1.5, line, "o", color=context.colors[name], markersize=5.5)
-        title = shorten(context.results.titles[name], 17)
+        title = shorten(context.results.labels[name], 17)
         axes.text(column * width + 3.5, line, title, va="center", fontsize=8)
 
 

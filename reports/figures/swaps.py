@@ -50,7 +50,7 @@ def draw_swaps(
             axes.set_xlim(-1.5 * highest, 104 * highest)
             axes.set_ylim(len(rates) - 0.5, -0.5)
             labels = (
-                [shorten(context.results.titles[name], 20) for name in rates]
+                [shorten(context.results.labels[name], 20) for name in rates]
                 if side == 0
                 else [""] * len(rates)
             )

@@ -19,7 +19,7 @@ def appendix_section(context: Context) -> list[Block]:
     blocks.append(Heading("Warnings", level=2, listed=False))
     blocks += [Note(text, "warning") for text in remarks] or [Paragraph.of("None.")]
     for title, value in (
-        ("Configuration", manifest.get("config")),
+        ("Configuration", _given(manifest.get("config"))),
         ("Detector recipe", manifest.get("detector")),
         ("Fusion training", manifest.get("fusion_training")),
         ("Machine", manifest.get("machine")),
@@ -32,6 +32,13 @@ def appendix_section(context: Context) -> list[Block]:
     blocks += _cards(manifest.get("sources") or [], context)
     blocks += _units(manifest.get("units") or [])
     return blocks
+
+
+def _given(value: Any) -> Any:
+    """Leave out the keys that were left empty."""
+    if isinstance(value, dict):
+        return {key: _given(item) for key, item in value.items() if item is not None}
+    return [_given(item) for item in value] if isinstance(value, list) else value
 
 
 def flatten(value: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:

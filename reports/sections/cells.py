@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from ..blocks import Cell, Note
 from ..context import Context
+from ..marks import SEEN
 from ..numbers import defined
 from ..scores import SourceScore
-from .marks import SEEN, marked_title
 
 
 def source_cell(context: Context, source: str) -> Cell:
-    """Name of a source with its colour and its marks, which :func:`~.marks.explain_marks` explains."""
-    return Cell(marked_title(context, source), swatch=context.colors.get(source, ""))
+    """Name of a source with its colour and its marks, which :func:`~..marks.explain_marks` explains."""
+    return Cell(context.results.labels.get(source, source), swatch=context.colors.get(source, ""))
 
 
 def contamination_note(context: Context) -> list[Note]:

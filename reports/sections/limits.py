@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import Context
+from ..marks import SEEN
 from ..numbers import Z95, join, percent, plural, whole, wilson
 from ..scores import FEW_BLOCKS, HEADLINE, interval_blocks
-from .marks import SEEN
 
 NARROW = 0.05
 MOST = 12

@@ -15,7 +15,7 @@ def panels_section(context: Context, progress: Callable[[str], None]) -> list[Bl
     protocol = context.headline_protocol
     choices = choose_objects(context, protocol)
     blocks: list[Block] = [
-        Heading("The same object in every source", new_page=bool(choices)),
+        Heading("The same object in every source"),
         Paragraph.of(
             "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule "
             "and the number of objects that meet it stand under each panel. Single objects "

@@ -12,11 +12,11 @@ from regionfuse.reports.blocks import Block, Note, Paragraph, Table
 from regionfuse.reports.build import references
 from regionfuse.reports.context import Context, make_context
 from regionfuse.reports.latex import latex_table
+from regionfuse.reports.marks import explain_marks, make_label
 from regionfuse.reports.opening import reading_guide, title_remarks
 from regionfuse.reports.sections.appendix import appendix_section
 from regionfuse.reports.sections.detection import detection_section, score_table
 from regionfuse.reports.sections.limits import limits_section
-from regionfuse.reports.sections.marks import explain_marks
 from regionfuse.reports.stored import load_results
 from regionfuse.reports.verdict import make_verdict
 
@@ -44,7 +44,7 @@ def without_figures(context: Context) -> list[Block]:
         *limits_section(context),
         *appendix_section(context),
     ]
-    return [explain_marks(context, block) for block in blocks]
+    return [explain_marks(context.results, block) for block in blocks]
 
 
 def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
     texts = [block.parts for block in blocks if isinstance(block, Paragraph)]
     assert any(parts[0] == "Training data." and FLAG in parts[1] for parts in texts)
     assert make_verdict(context)[0].endswith(f"But RegionFuse may have seen these images before: {FLAG}.")
-    table = explain_marks(context, score_table(context, "retrained"))
+    table = explain_marks(context.results, score_table(context, "retrained"))
     assert isinstance(table, Table)
     tex = latex_table(table)
     assert r"RegionFuse $^\dagger$ $^\ddagger$" in tex and "May have been trained on images" in tex
@@ -114,3 +114,10 @@ def test_citations_of_all_sources_once() -> None:
     manifest = {"sources": [{"name": str(number), "card": card} for number, card in enumerate(cards)]}
     assert references(manifest) == f"{entry}\n\n@misc{{b}}\n\n"
     assert references({}) == ""
+
+
+def test_labels_are_short_and_marked() -> None:
+    assert make_label("SAGE (trained here)", seen=False, trained=True) == "SAGE ‡"
+    assert make_label("SHIP", seen=True, trained=False) == "SHIP †"
+    assert make_label("RegionFuse", seen=True, trained=True) == "RegionFuse † ‡"
+    assert make_label("Mine (trained here)", seen=False, trained=False) == "Mine (trained here)"
