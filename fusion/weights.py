@@ -158,7 +158,7 @@ def load_foreign(path: Path | str) -> dict[str, Any]:
         IndexError,
     ) as error:
         raise CheckpointError(
-            f"{path}: not a PyTorch checkpoint, or cut short: {_one_line(error)}"
+            f"{path}: not a PyTorch checkpoint, or cut short: get the file again ({_one_line(error)})"
         ) from error
     except (AttributeError, ImportError, UnicodeError, AssertionError, MemoryError, OverflowError) as error:
         raise CheckpointError(f"{path}: not a PyTorch checkpoint: {_one_line(error)}") from error
@@ -209,4 +209,5 @@ def _complain(path: Path | str, verb: str, names: list[str]) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """Return the first sentence of a message, for libraries go on to guess at causes."""
+    return " ".join(str(error).split()).split(". ")[0][:200] or type(error).__name__

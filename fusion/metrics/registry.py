@@ -151,8 +151,8 @@ def select(names: Iterable[str] | None = None) -> tuple[Metric, ...]:
     for name in names:
         if name.casefold() not in by_folded:
             near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-            hint = f"; did you mean {by_folded[near[0]]}?" if near else ""
-            raise ConfigError(f"unknown metric {name!r}{hint} Known: {', '.join(METRICS)}")
+            hint = f"did you mean {by_folded[near[0]]}? " if near else ""
+            raise ConfigError(f"unknown metric {name!r}; {hint}Known: {', '.join(METRICS)}")
         wanted.add(by_folded[name.casefold()])
     if not wanted:
         raise ConfigError(f"no metric was named; known: {', '.join(METRICS)}")
