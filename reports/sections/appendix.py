@@ -21,7 +21,7 @@ def appendix_section(context: Context) -> list[Block]:
     for title, value in (
         ("Configuration", _given(manifest.get("config"))),
         ("Detector recipe", manifest.get("detector")),
-        ("Fusion training", manifest.get("fusion_training")),
+        ("Fusion training", _given(manifest.get("fusion_training"))),
         ("Machine", manifest.get("machine")),
         ("Versions", {"regionfuse": manifest.get("regionfuse"), **(manifest.get("versions") or {})}),
         ("Hashes (SHA-256)", _hashes(context)),

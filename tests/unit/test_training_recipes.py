@@ -300,6 +300,18 @@ def test_piafusion_starts_with_an_image_that_depends_on_its_input(encoder: str) 
     assert spread["he"] > 10 * spread["pytorch"]
 
 
+@pytest.mark.parametrize("encoder", ["convolution", "xrestormer"])
+def test_piafusion_starts_as_no_negative(encoder: str) -> None:
+    """The gradient loss knows no sign: a network that starts as a negative would be trained to stay one."""
+    ramp = torch.linspace(0.1, 0.9, 24).expand(1, 1, 24, 24)
+    for seed in range(4):
+        torch.manual_seed(seed)
+        network = recipe_for(options_for("piafusion", {"network": {"encoder": encoder}})).build().eval()
+        with torch.no_grad():
+            fused, sources = network(ramp, ramp.transpose(2, 3)), ramp + ramp.transpose(2, 3)
+        assert torch.corrcoef(torch.stack((fused.flatten(), sources.flatten())))[0, 1] > 0
+
+
 def test_piafusion_refuses_an_unknown_start() -> None:
     with pytest.raises(ConfigError, match=r"start must be one of he, pytorch, found 'xavier'"):
         recipe_for(options_for("piafusion", {"network": {"start": "xavier"}}))
