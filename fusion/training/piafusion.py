@@ -53,7 +53,7 @@ class PIAFusionRecipe(BaselineRecipe):
             "Drawn at random, flipped and turned, where the port reads patches that were cut beforehand."
         ),
         "start": (
-            "How the port draws the first weights of the fusion network is not stated. Here: He's distribution "
+            "How the port draws the fusion network's first weights is not stated. Here: He's distribution "
             "(fan in, leaky ReLU), with the sign of the last layer such that brighter images give a brighter "
             "one, for the gradient loss, which weighs most, cannot tell an image from its negative and keeps "
             "what it starts with. From PyTorch's default (start=pytorch) the image is the same everywhere to "
