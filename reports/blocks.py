@@ -67,13 +67,14 @@ class Cell:
 class Column:
     """Head of a column; neighbours with the same ``group`` share a head above theirs.
 
-    ``wide`` columns share the width that is left and wrap their text; the others are as wide as they need.
+    Columns with a ``share`` divide the width that is left in that proportion and wrap their text; the others
+    are as wide as they need.
     """
 
     head: str
     align: Align = "right"
     group: str = ""
-    wide: bool = False
+    share: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,11 @@ def latex_table(table: Table) -> str:
 
     Bold marks the best of a column. Long tables are not broken over pages.
     """
-    sides = "".join("p{0.3\\linewidth}" if column.wide else _SIDES[column.align] for column in table.columns)
+    shares = sum(column.share for column in table.columns)
+    sides = "".join(
+        rf"p{{{0.6 * column.share / shares:.2f}\linewidth}}" if column.share else _SIDES[column.align]
+        for column in table.columns
+    )
     lines = [
         r"\begin{table}",
         r"  \centering",

@@ -83,13 +83,13 @@ def _cards(sources: list[dict[str, Any]], context: Context) -> list[Block]:
         return []
     blocks: list[Block] = [Heading("Method cards", level=2, listed=False)]
     columns = (Column("source", "left"), Column("kind", "left"), Column("colour", "left"),
-               Column("trained on", "left"), Column("licence: code, weights", "left"),
-               Column("citation and notes", "left", wide=True))  # fmt: skip
+               Column("trained on", "left", share=1), Column("licence: code, weights", "left", share=1.2),
+               Column("citation and notes", "left", share=4))  # fmt: skip
     rows = []
     for item in sources:
         card = item.get("card") or {}
         licences = ", ".join(str(card[key]) for key in ("code_license", "weights_license") if card.get(key))
-        about = " ".join(str(card[key]) for key in ("citation", "notes") if card.get(key))
+        about = ". ".join(str(card[key]).rstrip(".") for key in ("citation", "notes") if card.get(key))
         texts = [
             str(card.get("kind", "")), str(card.get("color", "")),
             ", ".join(card.get("trained_on") or []) or "–", licences or "–", about or "–",
@@ -105,7 +105,7 @@ def _units(units: list[dict[str, Any]]) -> list[Block]:
     reasons = any(unit.get("reason") for unit in units)
     columns = [Column("stage", "left"), Column("unit", "left"), Column("status", "left")]
     columns += [Column("duration"), Column("key", "left")]
-    columns += [Column("reason", "left", wide=True)] if reasons else []
+    columns += [Column("reason", "left", share=1)] if reasons else []
     rows = []
     total = 0.0
     for unit in units:

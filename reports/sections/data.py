@@ -92,7 +92,7 @@ def _findings(findings: list[dict[str, Any]]) -> list[Block]:
     columns = (
         Column("level", "left"),
         Column("finding", "left"),
-        Column("what", "left", wide=True),
+        Column("what", "left", share=1),
         Column("count"),
     )
     rows = tuple(
