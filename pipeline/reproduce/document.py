@@ -122,13 +122,13 @@ def _overview(chapters: Sequence[Chapter]) -> Table:
         (Cell(chapter.experiment.name), Cell(chapter.experiment.shows), Cell(chapter.finding))
         for chapter in chapters
     )
-    columns = (Column("Name", "left"), Column("Paper", "left", wide=True), Column("Here", "left", wide=True))
+    columns = (Column("Name", "left"), Column("Paper", "left", share=1), Column("Here", "left", share=1))
     return Table("", "overview", "What the paper says, and what came out here.", columns, rows, small=True)
 
 
 def _scaled(scale: Scale) -> Table:
     rows = tuple((Cell(name), Cell(here), Cell(paper)) for name, here, paper in scale.scaled)
-    columns = (Column("", "left"), Column("here", "left", wide=True), Column("paper", "left", wide=True))
+    columns = (Column("", "left"), Column("here", "left", share=1), Column("paper", "left", share=1))
     return Table("", "scaled", "What is scaled down.", columns, rows, small=True)
 
 

@@ -251,7 +251,7 @@ def _table(sources: list[Candidate], frame: pd.DataFrame, scores: Mapping[str, f
     from .paper_values import DETECTION_MAP50
 
     scenes = list(dict.fromkeys(frame["scene"]))
-    columns = [Column("Source", "left"), *(Column(scene, "left", wide=True) for scene in scenes)]
+    columns = [Column("Source", "left"), *(Column(scene, "left", share=1) for scene in scenes)]
     columns += [Column("ours", group="mAP50"), Column("paper", group="mAP50")]
     rows = []
     for candidate in sources:
