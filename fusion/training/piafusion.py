@@ -43,7 +43,7 @@ class PIAFusionRecipe(BaselineRecipe):
     terms weigh 0.5), and ``start``, how the convolutions are drawn at first: ``he`` or ``pytorch``.
     """
 
-    version: ClassVar[int] = 2  # 2: starts from He's distribution, and slowly
+    version: ClassVar[int] = 2  # 2: starts from He's distribution, bright side up, and slowly
 
     choices: ClassVar[Mapping[str, str]] = {
         "illumination": (
