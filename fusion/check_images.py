@@ -24,6 +24,8 @@ Runner = Callable[[list[Scene]], list[np.ndarray]]
 SIZES = ((96, 128), (97, 131), (64, 51))
 LOOKED_AT = 5
 """About so many images of a folder are opened."""
+REPEATS = 3
+"""Images a run in which the same pair must give the same image: two random numbers can be alike by chance."""
 
 
 def check_folder(method: FolderMethod) -> str:
@@ -49,11 +51,12 @@ def check_size(run: Runner) -> str:
 
 
 def check_determinism(run: Runner) -> str:
-    """The same pair twice gives the same image."""
-    scene = make_scene()
-    first, second = run([scene])[0], run([scene])[0]
-    worst = float(np.abs(first - second).max())
-    if worst > LEVEL / 2:
+    """The same pairs twice give the same images."""
+    scenes = [make_scene()] * REPEATS
+    worst = max(
+        float(np.abs(first - second).max()) for first, second in zip(run(scenes), run(scenes), strict=True)
+    )
+    if worst > LEVEL / 10:  # far above what the order of sums does, and offsets are seldom so alike
         raise MethodError(
             f"the same pair twice gave images that differ by {worst * 255:.1f} of 255 levels; draw random "
             "numbers from torch's global generator, which is seeded for every image, or fix the seed"

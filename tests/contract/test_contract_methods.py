@@ -121,6 +121,15 @@ def test_what_python_files_do_wrong_is_found(
     assert "\n" not in found[check]
 
 
+def test_what_is_seldom_different_is_found_and_batches_are_not_blamed(tmp_path: Path) -> None:
+    body = (
+        "self.calls = getattr(self, 'calls', 0) + 1; "
+        "return (infrared + visible) / 2 + 0.1 * (self.calls == 7)"
+    )
+    found = failures(check_method(plugin(tmp_path, body)))
+    assert set(found) == {"determinism"}
+
+
 @pytest.mark.parametrize(
     ("body", "color", "check", "message"),
     [
