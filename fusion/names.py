@@ -68,6 +68,9 @@ BUILTINS: Mapping[str, Builtin] = {
     "a2rnet": _baseline("A2RNet", trainable=True),
 }
 
+HELPERS: Mapping[str, str] = {"piafusion-illumination": "illumination"}
+"""Networks that fuse nothing but help in the training of a method -> the setting that takes their weights."""
+
 
 def names() -> tuple[str, ...]:
     """Return the names of all built-in and installed methods; imports none of them."""

@@ -28,10 +28,11 @@ def complete_method(incomplete: str) -> list[str]:
 
 
 def complete_trainable(incomplete: str) -> list[str]:
-    """Offer the names of the methods that can be trained."""
-    from ..fusion.names import BUILTINS
+    """Offer the names of the methods, and of the helpers of their training, that can be trained."""
+    from ..fusion.names import BUILTINS, HELPERS
 
-    return [name for name, entry in BUILTINS.items() if entry.trainable and name.startswith(incomplete)]
+    names = [*(name for name, entry in BUILTINS.items() if entry.trainable), *HELPERS]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; twice: still more.")]

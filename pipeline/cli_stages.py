@@ -72,7 +72,8 @@ def train(
         typer.Option(
             metavar="KEY=VALUE",
             help="A setting of the network or its training, e.g. RegionFuse: experts=6, attention=plain; "
-            "piafusion: illumination=CLASSIFIER.pth; a2rnet: attack_steps=5. Repeatable.",
+            "piafusion: illumination=CLASSIFIER.pth; piafusion-illumination: lighting=FILE.csv; "
+            "a2rnet: attack_steps=5. Repeatable.",
         ),
     ] = None,
     validation: Annotated[int, typer.Option(min=0, help="Pairs kept out to watch the loss.")] = 4,
@@ -84,8 +85,9 @@ def train(
 ) -> None:
     """Train a fusion network by its published recipe, on your pairs.
 
-    Methods: regionfuse, piafusion, piafusion-xrestormer, cddfuse, ship, dcevo, sage and a2rnet. Options that
-    are not given are as the method's publication has them; docs/training.md shows the values. Several GPUs:
+    Methods: regionfuse, piafusion, piafusion-xrestormer, cddfuse, ship, dcevo, sage and a2rnet; and
+    piafusion-illumination, the day-or-night classifier that PIAFusion's training asks. Options that are not
+    given are as the method's publication has them; docs/training.md shows the values. Several GPUs:
     `torchrun --nproc-per-node N -m regionfuse train ...`.
     """
     from .commands.train import TrainRequest

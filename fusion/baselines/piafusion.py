@@ -159,9 +159,14 @@ class IlluminationClassifier(nn.Module):
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
         """RGB ``B x 3 x H x W`` in [0, 1] to scores ``B x 2`` of (day, night), not negative."""
+        return F.relu(self.linear2(self.features(rgb)))
+
+    def features(self, rgb: torch.Tensor) -> torch.Tensor:
+        """RGB ``B x 3 x H x W`` in [0, 1] to what the scores are a linear function of, ``B x 128``."""
         for level in range(1, 5):
             rgb = F.leaky_relu(getattr(self, f"conv{level}")(rgb))
-        return F.relu(self.linear2(self.linear1(rgb.mean(dim=(2, 3)))))
+        features: torch.Tensor = self.linear1(rgb.mean(dim=(2, 3)))
+        return features
 
     def visible_weight(self, rgb: torch.Tensor) -> torch.Tensor:
         """Weight of the visible image, day / (day + night): ``B`` values in [0, 1]; 0.5 where both are 0."""

@@ -26,6 +26,9 @@ Draw = tuple[int, int, int]
 # Visible H x W x 3 RGB, infrared H x W and, where there are labels, the label's luminance H x W.
 Images = tuple[np.ndarray, ...]
 
+# The images of one draw, and the pair's target where it has one.
+Sample = tuple[Images, float | None]
+
 # A patch that a recipe finds too flat is drawn again at most this often.
 REDRAWS = 10
 
@@ -36,9 +39,16 @@ class DecodedPairs:
     Decoding a PNG takes longer than a small network's step on a patch of it, and every epoch needs it again.
     """
 
-    def __init__(self, pairs: Sequence[Pair], limit: int = CACHE_BYTES, labels: Labels | None = None) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        limit: int = CACHE_BYTES,
+        labels: Labels | None = None,
+        targets: Sequence[float] | None = None,
+    ) -> None:
         self.pairs = tuple(pairs)
         self.labels = labels or Labels()
+        self.targets = targets
         self.room = limit
         self._kept: dict[int, Images] = {}
 
@@ -65,6 +75,10 @@ class DecodedPairs:
             self._kept[index] = images
         return images
 
+    def target(self, index: int) -> float | None:
+        """Return what the recipe says of a pair, see :meth:`~.recipe.Recipe.targets`."""
+        return None if self.targets is None else self.targets[index]
+
     def batch(self, index: int, side: int | None = None) -> Batch:
         """Return one pair as a batch of one, cropped about the centre to at most ``side`` x ``side``."""
         images = self[index]
@@ -72,10 +86,10 @@ class DecodedPairs:
         if side is not None:
             top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
             images = tuple(image[top : top + side, left : left + side] for image in images)
-        return collate([tuple(map(_to_floats, images))])
+        return collate([(tuple(map(_to_floats, images)), self.target(index))])
 
 
-class Patches(Dataset[Images]):
+class Patches(Dataset[Sample]):
     """Random patches of decoded pairs; item (epoch, index, draw) is always the same patch.
 
     Args:
@@ -92,8 +106,8 @@ class Patches(Dataset[Images]):
     def __len__(self) -> int:
         return len(self.decoded)
 
-    def __getitem__(self, item: Draw) -> Images:
-        """Return visible ``P x P x 3``, infrared and label, if any, ``P x P``, float32 in [0, 1]."""
+    def __getitem__(self, item: Draw) -> Sample:
+        """Return visible ``P x P x 3``, infrared and label, if any, ``P x P``, in [0, 1]; and the target."""
         epoch, index, draw = item
         visible, infrared, *label = self.decoded[index]
         if label:  # travels as a fourth channel: the same crop, flip and turn
@@ -108,7 +122,7 @@ class Patches(Dataset[Images]):
             ):
                 break
         images = (patch[..., :3], warm, *([patch[..., 3]] if label else []))
-        return tuple(map(_to_floats, images))
+        return tuple(map(_to_floats, images)), self.decoded.target(index)
 
 
 class EpochOrder(Sampler[list[Draw]]):
@@ -158,7 +172,7 @@ def patch_loader(
     workers: int,
     pin: bool,
     least_contrast: float = 0.0,
-) -> DataLoader[Images]:
+) -> DataLoader[Sample]:
     """Return the loader of one process; set ``order.epoch`` before each pass over it."""
     if workers:  # every worker process keeps images of its own
         decoded.room //= workers
@@ -173,12 +187,14 @@ def patch_loader(
     )
 
 
-def collate(items: Sequence[Images]) -> Batch:
+def collate(items: Sequence[Sample]) -> Batch:
     """Stack visible ``H x W x 3`` RGB, infrared ``H x W`` and labels, float32 in [0, 1], into a batch."""
-    visible, *planes = (torch.from_numpy(np.stack(images)) for images in zip(*items, strict=True))
+    samples, numbers = zip(*items, strict=True)
+    visible, *planes = (torch.from_numpy(np.stack(images)) for images in zip(*samples, strict=True))
     rgb = visible.permute(0, 3, 1, 2).contiguous()
     infrared, *label = (plane[:, None] for plane in planes)
-    return Batch(visible=luminance(rgb), infrared=infrared, rgb=rgb, label=label[0] if label else None)
+    target = None if None in numbers else torch.tensor(numbers, dtype=torch.float32)
+    return Batch(luminance(rgb), infrared, rgb, label[0] if label else None, target)
 
 
 def contrast(image: np.ndarray) -> float:

@@ -110,6 +110,10 @@ class PIAFusionRecipe(BaselineRecipe):
             _turn_bright_side_up(network)
         return network
 
+    def helpers(self) -> tuple[Path, ...]:
+        """Return the classifier's file."""
+        return () if self.illumination is None else (Path(str(self.options.network["illumination"])),)
+
     def schedule(self, step: int, steps_per_epoch: int) -> float:
         """Return 1 in the first half of the epochs, then ``(E - e) / (E - E // 2)`` in epoch e, from 0.
 

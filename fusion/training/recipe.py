@@ -6,14 +6,16 @@ To make a method trainable, subclass :class:`Recipe` in a module of its own and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ...datasets.records import Pair
 from .options import TrainingOptions
 from .schedule import warmup_cosine
 
@@ -27,24 +29,26 @@ class Batch:
         infrared: ``B x 1 x H x W``.
         rgb: ``B x 3 x H x W``, the visible patch in RGB, for networks that look at colour.
         label: ``B x 1 x H x W``, luminance of a fused image to learn from; None where no folder was given.
+        target: ``B``, what :meth:`Recipe.targets` says of the pairs; None where it says nothing.
     """
 
     visible: Tensor
     infrared: Tensor
     rgb: Tensor
     label: Tensor | None = None
+    target: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``."""
-        return Batch(*(entry.to(device, non_blocking=True) for entry in self._tensors()))
+        return self._each(lambda entry: entry.to(device, non_blocking=True))
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory (the data loader calls this before a copy to a GPU)."""
-        return Batch(*(entry.pin_memory() for entry in self._tensors()))
+        return self._each(Tensor.pin_memory)
 
-    def _tensors(self) -> tuple[Tensor, ...]:
-        images = (self.visible, self.infrared, self.rgb)
-        return images if self.label is None else (*images, self.label)
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        given = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return Batch(**{name: change(entry) for name, entry in given.items() if entry is not None})
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,12 @@ class Recipe(ABC):
         """
 
     @abstractmethod
-    def fused(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Return the fused luminance ``B x 1 x H x W`` of a batch, for validation pictures."""
+    def fused(self, network: nn.Module, batch: Batch) -> Tensor | None:
+        """Return the fused luminance ``B x 1 x H x W`` of a batch, or None: nothing to show."""
 
-    def validate(self, network: nn.Module, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+    def validate(
+        self, network: nn.Module, batch: Batch, epoch: int
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
         """Return loss terms and fused luminance of a validation image; override to run the network once."""
         return self.step(network, batch, epoch), self.fused(network, batch)
 
@@ -160,6 +166,18 @@ class Recipe(ABC):
             sizes: height and width of each training pair.
         """
         return len(sizes)
+
+    def targets(self, _pairs: Sequence[Pair]) -> Sequence[float] | None:
+        """Return a number for each pair that its patches are to be told by; None: nothing but the images.
+
+        Raises:
+            DataError: it is not known of a pair.
+        """
+        return None
+
+    def helpers(self) -> tuple[Path, ...]:
+        """Return weights files of networks that the losses ask: what these saw, this one has seen too."""
+        return ()
 
     def export(self, network: nn.Module) -> nn.Module:
         """Return the part of the network whose weights are published; a teacher, say, stays behind."""

@@ -16,6 +16,7 @@ RECIPES: dict[str, str | type[Recipe]] = {
     "regionfuse": ".regionfuse:RegionFuseRecipe",
     "piafusion": ".piafusion:PIAFusionRecipe",
     "piafusion-xrestormer": ".piafusion:PIAFusionXRestormerRecipe",
+    "piafusion-illumination": ".illumination:IlluminationRecipe",
     "cddfuse": ".cddfuse:CDDFuseRecipe",
     "ship": ".ship:SHIPRecipe",
     "dcevo": ".dcevo:DCEvoRecipe",
@@ -28,7 +29,7 @@ PARTICULAR = ("preset", "warmup_epochs", "lambda_gradient", "mu_load", "load_epo
 
 
 def trainable() -> tuple[str, ...]:
-    """Return the names of the methods that can be trained, sorted."""
+    """Return the names of what can be trained, sorted: methods, and helpers of their training."""
     return tuple(sorted(RECIPES))
 
 

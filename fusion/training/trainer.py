@@ -147,7 +147,7 @@ class _Run:
         self.pairs_sha256, self.image_hashes = hash_pairs(pairs, self.labels) if here.leads else ("", [])
         patches = self.recipe.patches_per_epoch([(pair.height, pair.width) for pair in pairs])
         self.order = EpochOrder(len(pairs), options, here.rank, here.size, patches)
-        decoded = DecodedPairs(pairs, labels=self.labels)
+        decoded = DecodedPairs(pairs, labels=self.labels, targets=self.recipe.targets(pairs))
         on_gpu = here.device.type == "cuda"
         workers, contrast = _workers(options, here), self.recipe.least_contrast
         self.loader = patch_loader(decoded, self.order, options, workers, on_gpu, contrast)
@@ -162,10 +162,12 @@ class _Run:
         if options.init_weights is not None:
             load_strict(self.network, load_weights(options.init_weights)[0], options.init_weights)
             self.init_sha256 = sha256(options.init_weights)
-            # What the first weights were trained on, these have seen too.
-            seen = stated_by_weights(options.init_weights)
-            seen |= TrainingData(trained_on, frozenset(self.image_hashes))
-            self.trained_on, self.image_hashes = seen.names, sorted(seen.images or ())
+        # What the first weights were trained on, these have seen too, and what the losses' helpers saw.
+        first = () if options.init_weights is None else (options.init_weights,)
+        seen = TrainingData(trained_on, frozenset(self.image_hashes))
+        for file in (*first, *self.recipe.helpers()):
+            seen = stated_by_weights(file) | seen
+        self.trained_on, self.image_hashes = seen.names, sorted(seen.images or ())
         self.network.to(here.device)
         self.optimiser = Optimiser(self.network, self.recipe, self.precision)
         self.stepper: nn.Module = _Step(self.network, self.recipe)

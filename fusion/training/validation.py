@@ -46,7 +46,9 @@ class Validation:
             folder: where pictures are written as ``STEM_epochNNN.png``.
         """
         self.pairs = spread(sorted(pairs, key=lambda pair: pair.stem), options.validation_images)
-        self.decoded = DecodedPairs(self.pairs, labels=find_labels(options.labels, self.pairs))
+        self.decoded = DecodedPairs(
+            self.pairs, labels=find_labels(options.labels, self.pairs), targets=recipe.targets(self.pairs)
+        )
         self.epochs, self.recipe, self.precision, self.folder = options.epochs, recipe, precision, folder
 
     @torch.no_grad()
@@ -68,7 +70,7 @@ class Validation:
                 losses, fused = self.recipe.validate(network, batch, epoch)
             for term, value in losses.items():
                 sums[term] = sums.get(term, 0.0) + value.item() / len(self.pairs)
-            if draws:
+            if draws and fused is not None:
                 sheet = side_by_side(batch.visible, batch.infrared, fused)
                 write_png(self.folder / f"{pair.stem}_epoch{epoch + 1:03d}.png", sheet)
                 if curves is not None:

@@ -37,6 +37,7 @@ class TrainRequest:
 
 def train(request: TrainRequest, screen: Screen) -> None:
     """Train a fusion network on folders of pairs and print where its weights are."""
+    from ...fusion.names import HELPERS
     from ...fusion.training.recipes import options_for, recipe_class
     from ...fusion.training.trainer import train as work
     from ..store import explained
@@ -70,10 +71,16 @@ def train(request: TrainRequest, screen: Screen) -> None:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in result.final_losses.items())
         typer.echo(f"{result.epochs} epochs in {result.seconds:.0f} s; last losses: {losses}")
         typer.echo(f"weights: {result.weights}")
-        typer.echo(
-            f"use them: regionfuse fuse --method {request.method} --weights {result.weights} "
-            "--infrared DIR --visible DIR --out DIR"
-        )
+        if request.method in HELPERS:
+            setting = f"{HELPERS[request.method]}={result.weights}"
+            typer.echo(
+                f"use them: regionfuse train --method piafusion --network {setting} --data ... --out DIR"
+            )
+        else:
+            typer.echo(
+                f"use them: regionfuse fuse --method {request.method} --weights {result.weights} "
+                "--infrared DIR --visible DIR --out DIR"
+            )
 
 
 def settings(entries: Sequence[str]) -> dict[str, Any]:

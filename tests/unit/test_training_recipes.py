@@ -14,7 +14,7 @@ import torch
 from regionfuse.datasets.errors import ConfigError, DataError, MethodError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
-from regionfuse.fusion.names import BUILTINS
+from regionfuse.fusion.names import BUILTINS, HELPERS
 from regionfuse.fusion.registry import create
 from regionfuse.fusion.training.data import DecodedPairs, Patches, contrast, hash_pairs
 from regionfuse.fusion.training.decomposition import DecompositionRecipe
@@ -96,7 +96,8 @@ def _unplaced(result: TrainingResult, folder: Path) -> dict[str, Any]:
 
 
 def test_the_registry_and_the_recipes_agree() -> None:
-    assert set(trainable()) == {name for name, entry in BUILTINS.items() if entry.trainable}
+    methods = {name for name, entry in BUILTINS.items() if entry.trainable}
+    assert set(trainable()) == methods | HELPERS.keys() and not methods & HELPERS.keys()
     for name in RECIPES:
         assert recipe_class(name).defaults.keys() <= set(TrainingOptions.__dataclass_fields__)
 
@@ -105,6 +106,7 @@ def test_the_registry_and_the_recipes_agree() -> None:
     ("method", "epochs", "batch", "patch", "rate", "clip"),
     [
         ("piafusion", 30, 128, 64, 1e-3, 0),
+        ("piafusion-illumination", 100, 128, 64, 1e-3, 0),
         ("cddfuse", 120, 8, 128, 1e-4, 0.01),
         ("dcevo", 120, 4, 128, 1.5e-4, 0.01),
         ("ship", 100, 4, 128, 1e-4, 0),
@@ -200,14 +202,15 @@ def test_labels_travel_with_their_pair(tmp_path: Path) -> None:
     pair = scene(tmp_path, "a", 1, side=40)
     labels = find_labels(tmp_path / "fused", [pair])
     decoded = DecodedPairs([pair], labels=labels)
-    visible, infrared, label = Patches(decoded, 16, seed=0)[(0, 0, 3)]
+    (visible, infrared, label), target = Patches(decoded, 16, seed=0)[(0, 0, 3)]
+    assert target is None
     assert label.shape == (16, 16)
     grey = np.maximum(visible.mean(axis=2), infrared)
     assert np.abs(label - grey).max() < 0.02
     batch = decoded.batch(0, 20)
     assert batch.label is not None and batch.label.shape == (1, 1, 20, 20)
     assert batch.to(torch.device("cpu")).label is not None
-    alone, _, *rest = Patches(DecodedPairs([pair]), 16, seed=0)[(0, 0, 3)]
+    (alone, _, *rest), _ = Patches(DecodedPairs([pair]), 16, seed=0)[(0, 0, 3)]
     assert np.array_equal(alone, visible) and not rest
 
 
@@ -242,7 +245,7 @@ def test_flat_patches_are_drawn_again(tmp_path: Path) -> None:
     flat = {}
     for least in (0.0, 0.1):
         patches = Patches(decoded, 16, 0, least)
-        flat[least] = sum(contrast(patches[(0, 0, draw)][1] * 255) < 0.1 for draw in range(40))
+        flat[least] = sum(contrast(patches[(0, 0, draw)][0][1] * 255) < 0.1 for draw in range(40))
     assert flat[0.0] > 15 and flat[0.1] < 4
     assert contrast(np.zeros((4, 4), np.uint8)) == 0
     assert contrast(np.repeat(np.arange(0, 11, dtype=np.uint8), 10)[None]) == pytest.approx(0.9, abs=0.05)
