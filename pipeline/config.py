@@ -85,7 +85,7 @@ class TrainConfig(Section):
     learning_rate: float | None = Field(None, gt=0)
     seed: int | None = Field(None, ge=0)
     network: dict[str, Any] | None = None
-    init: Path | None = None
+    init: Path | Literal["shipped"] | None = None
     labels: Path | None = None
 
 

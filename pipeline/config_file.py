@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from ..datasets.errors import ConfigError
 from ..fusion.doors.specs import is_model_spec
-from .config import FROZEN_WEIGHTS, SHIPPED, Config, DatasetConfig
+from ..fusion.training.options import NETWORK_FILES
+from .config import FROZEN_WEIGHTS, SHIPPED, Config, DatasetConfig, SourceConfig, TrainConfig
 
 DEFAULT_SOURCES = ("visible", "infrared", "average", "maximum", "laplacian", "guided", "regionfuse")
 
@@ -167,11 +168,32 @@ def _resolved(config: Config, base: Path, origin: str) -> Config:
             ),
         }
     )
+    names = {source.name for source in config.sources}
+
+    def training(source: SourceConfig) -> TrainConfig | None:
+        if source.train is None:
+            return None
+        key, train = f"sources.{source.name}.train", source.train
+        files = {
+            name: Path(str(path)) for name, path in (train.network or {}).items() if name in NETWORK_FILES
+        }
+        network = {name: str(absolute(path, f"{key}.network.{name}")) for name, path in files.items()}
+        init = train.init if train.init in (None, SHIPPED) else absolute(Path(train.init), f"{key}.init")
+        labels = train.labels
+        if labels is not None and str(labels) not in names:
+            near = difflib.get_close_matches(str(labels), names, n=1)
+            if near and not Path(base, labels).exists():
+                raise ConfigError(f"{origin}: {key}.labels: no source or folder {labels}; {near[0]!r}?")
+            labels = absolute(labels, f"{key}.labels")
+        update = {"init": init, "labels": labels, "network": train.network and {**train.network, **network}}
+        return train.model_copy(update=update)
+
     sources = tuple(
         source.model_copy(
             update={
                 "weights": absolute(source.weights, f"sources.{source.name}.weights"),
                 "method": absolute_spec(source.method, base),
+                "train": training(source),
             }
         )
         for source in config.sources

@@ -11,7 +11,7 @@ from ..datasets.records import Pair, PairSet
 from ..datasets.splits import Split
 from ..datasets.storage import sha256_file
 from ..fusion.names import split_mode
-from ..fusion.training.options import TrainingOptions
+from ..fusion.training.options import NETWORK_FILES, TrainingOptions
 from .config import Config, FusionConfig, SourceConfig
 from .store import Progress, Store, Unit
 from .workload import Workload
@@ -160,9 +160,8 @@ def _settings(options: TrainingOptions, pairs: Sequence[Pair], *, from_source: b
         settings.pop(key)
     init = options.init_weights
     settings["init_weights"] = sha256_file(init) if init else None
-    classifier = options.network.get("illumination")
-    if classifier is not None:
-        settings["network"]["illumination"] = sha256_file(Path(str(classifier)))
+    for name in NETWORK_FILES & options.network.keys():
+        settings["network"][name] = sha256_file(Path(str(options.network[name])))
     if options.labels is not None and not from_source:
         from ..fusion.training.labels import find_labels
 

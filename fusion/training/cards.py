@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from ... import __version__
 from .log import Row
-from .options import TrainingOptions
+from .options import NETWORK_FILES, TrainingOptions
 from .recipe import Recipe
 
 
@@ -41,6 +42,11 @@ def training_card(
     names: dict[str, Any] = {"init_weights": options.init_weights and options.init_weights.name}
     if options.labels is not None:
         names["labels"] = options.labels.name
+    if options.network:
+        names["network"] = {
+            name: Path(str(value)).name if name in NETWORK_FILES else value
+            for name, value in options.network.items()
+        }
     validation = [row["validation_total"] for row in rows if "validation_total" in row]
     return {
         "schema": 1,

@@ -15,6 +15,8 @@ AMP_MODES = ("auto", "off", "bf16", "fp16")
 # These say where and how fast, not what: a run may be resumed with others.
 # (The contents of the labels count: their hash goes with that of the pairs.)
 PLACE_OPTIONS = frozenset({"device", "workers", "init_weights", "labels"})
+NETWORK_FILES = frozenset({"illumination", "lighting"})
+"""Settings of the network that name a file: what counts is its content, which the recipe's card holds."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from .distributed import World, world
 from .labels import find_labels
 from .log import Curves, Row, write_csv
 from .optimiser import Optimiser
-from .options import TrainingOptions
+from .options import NETWORK_FILES, TrainingOptions
 from .precision import Precision
 from .recipe import Batch, Phase, Recipe
 from .recipes import recipe_for
@@ -282,8 +282,9 @@ class _Run:
         )
 
     def _identity(self) -> dict[str, Any]:
+        network = {k: v for k, v in self.options.network.items() if k not in NETWORK_FILES}
         return {
-            "options": self.options.to_dict(),
+            "options": replace(self.options, network=network).to_dict(),
             "pairs_sha256": self.pairs_sha256,
             "init_sha256": self.init_sha256,
             "recipe": json.loads(json.dumps(self.recipe.card())),

@@ -97,14 +97,15 @@ class Shop:
 
     def trained(self, variant: Variant) -> Unit:
         """Train a variant; result: ``weights.safetensors`` with its card, and ``log.csv``."""
+        from ...fusion.training.options import NETWORK_FILES
         from ...fusion.training.recipes import recipe_class
 
         options = self.options(variant)
         settings = asdict(options)
         for key in ("device", "workers", "init_weights", "labels"):
             settings.pop(key, None)
-        if "illumination" in options.network:
-            settings["network"]["illumination"] = sha256_file(options.network["illumination"])
+        for name in NETWORK_FILES & options.network.keys():
+            settings["network"][name] = sha256_file(options.network[name])
         material = self.material
         held_out = material.test.pairs if options.validation_images else ()
         params = {

@@ -135,3 +135,44 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path, root: Path)
     assert config.sources[1].spec == f"{tmp_path / 'mine.py'}:Mine"
     assert config.sources[2].spec == f"folder:{tmp_path / 'fused'}"
     assert config.detector["weights"] == str(tmp_path / "w.pt")
+
+
+def test_files_of_a_training_are_taken_from_the_folder_of_the_file(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "light.pth").write_text("")
+    (tmp_path / "first.safetensors").write_text("")
+    (tmp_path / "fused").mkdir()
+    config = load_config(
+        written(
+            tmp_path,
+            f"dataset: {{root: '{root.name}'}}\n"
+            "sources:\n"
+            "  - {name: piafusion, train: {network: {illumination: light.pth, start: he}}}\n"
+            "  - {name: sage, train: {labels: average}}\n"
+            "  - {name: a2rnet, train: {labels: fused, init: first.safetensors}}\n"
+            "  - {name: regionfuse, train: {init: shipped}}\n"
+            "  - {name: ship, train: true}\n"
+            "  - average",
+        )
+    )
+    trains = {source.name: source.train for source in config.sources}
+    assert trains["piafusion"].network == {"illumination": str(tmp_path / "light.pth"), "start": "he"}
+    assert config.sources[1].teacher(["average"]) == "average"
+    assert trains["a2rnet"].labels == tmp_path / "fused"
+    assert trains["a2rnet"].init == tmp_path / "first.safetensors"
+    assert trains["regionfuse"].init == "shipped" and trains["ship"].init is None
+    assert build_config(dump_config(config), base=Path("/")) == config
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ("{network: {illumination: light.pth}}", "sources.piafusion.train.network.illumination: .*not exist"),
+        ("{init: first.pt}", "sources.piafusion.train.init: .*not exist"),
+        ("{labels: nowhere}", "sources.piafusion.train.labels: .*not exist"),
+        ("{labels: averag}", "no source or folder averag; 'average'\\?"),
+    ],
+)
+def test_files_of_a_training_that_are_not_there(tmp_path: Path, root: Path, train: str, words: str) -> None:
+    text = f"dataset: {{root: '{root.name}'}}\nsources: [average, {{name: piafusion, train: {train}}}]"
+    with pytest.raises(ConfigError, match=words):
+        load_config(written(tmp_path, text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from regionfuse.datasets.errors import ConfigError, DataError
+from regionfuse.datasets.errors import CheckpointError, ConfigError, DataError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
 from regionfuse.fusion.baselines import official
@@ -78,6 +79,15 @@ def test_it_learns_to_tell_day_from_night_and_weighs_piafusions_losses(tmp_path:
     assert fused.card["trained_on"] == ["streets", "other"]
     assert set(fused.card["training_images"]) > set(result.card["training_images"])
     assert len(fused.card["training_images"]) == 9
+
+    # Where the file lies is no fact about the weights, and a training goes on when it has moved.
+    assert fused.card["options"]["network"] == {"illumination": "weights.safetensors"}
+    (tmp_path / "light").rename(tmp_path / "moved")
+    moved = replace(options, network={"illumination": str(tmp_path / "moved" / "weights.safetensors")})
+    again = train(moved, [held_out[0]], (), tmp_path / "out", trained_on=("other",))
+    assert again.card["sha256"] == fused.card["sha256"]
+    with pytest.raises(CheckpointError, match="settings of the network"):
+        train(replace(options, network={}), [held_out[0]], (), tmp_path / "out", trained_on=("other",))
 
 
 def test_a_killed_training_goes_on_exactly(tmp_path: Path) -> None:
