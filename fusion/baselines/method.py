@@ -72,13 +72,13 @@ class BaselineMethod(FusionMethod):
         load_strict(self.network, tensors, path)
         trained_on = made.get("trained_on") or ()
         trained_on = (trained_on,) if isinstance(trained_on, str) else tuple(map(str, trained_on))
-        pairs, epochs = made.get("pairs", "?"), made.get("epochs", "?")
+        extent = ", ".join(_counted(made.get(f"{what}s", "?"), what) for what in ("pair", "epoch"))
         return replace(
             official_card(name, str(made["sha256"])),
             name=self.name,
             weights_license=str(made.get("weights_license", "")),
             trained_on=trained_on,
-            notes=f"trained here, {pairs} pairs, {epochs} epochs{_taught_by(made)}",
+            notes=f"trained here, {extent}{_taught_by(made)}",
         )
 
     @classmethod
@@ -153,6 +153,10 @@ def in_mode(card: MethodCard, facts: Facts, mode: str) -> MethodCard:
 def _or_train(name: str) -> str:
     """Return the way out for a method that can be trained."""
     return f"; or train it: regionfuse train --method {name}" if BUILTINS[name].trainable else ""
+
+
+def _counted(number: Any, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _taught_by(made: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ def test_loss_falls_and_the_weights_fuse(method: str, tmp_path: Path) -> None:
 
     made = create(method, weights=result.weights)
     assert made.card.trained_on == ("toys",)
-    told = f"trained here, 1 pairs, {RUNS[method][0]} epochs"
+    told = f"trained here, 1 pair, {RUNS[method][0]} epochs"
     assert made.card.notes.startswith(told)
     assert ("in the folder fused" in made.card.notes) == bool(recipe.labels)
     torch.manual_seed(0)
