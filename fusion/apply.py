@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 
+import numpy as np
 import torch
 
 from ..datasets.errors import MethodError
@@ -58,19 +59,25 @@ def call_method(
         shape = tuple(seen.shape)
         try:
             fused = method.fuse(warm, seen)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # exit() in a method must not end the harness with it
             if isinstance(error, MethodError) or out_of_memory(error):
                 raise
             log.debug("%s failed on %s", method.card.name, image, exc_info=True)
             text = " ".join(str(error).split()) or "no message"
+            hint = (
+                "; the harness runs methods in inference mode: what needs gradients goes into `with "
+                "torch.inference_mode(False), torch.enable_grad():`, on clones of the inputs"
+                if "does not require grad" in text or "inference tensor" in text.lower()
+                else ""
+            )
             raise MethodError(
                 f"{method.card.name}: failed on image {image!r} ({height} x {width}): "
-                f"{type(error).__name__}: {text}"
+                f"{type(error).__name__}: {text}{hint}"
             ) from error
         if not isinstance(fused, torch.Tensor):
             raise MethodError(
                 f"{method.card.name}: image {image!r}: expected a torch.Tensor, found "
-                f"{type(fused).__name__}; an array becomes one by torch.from_numpy(array)"
+                f"{type(fused).__name__}; {_REMEDIES.get(type(fused), 'return the fused image alone')}"
             )
         if tuple(fused.shape) != shape or not fused.is_floating_point():
             raise MethodError(
@@ -85,9 +92,19 @@ def call_method(
     return crop(fused, height, width)
 
 
+_REMEDIES: dict[type, str] = {
+    np.ndarray: "an array becomes one by torch.from_numpy(array)",
+    type(None): "end in `return fused`",
+    tuple: "return the fused image alone, not the other outputs of the network",
+    list: "return the fused image alone, not the other outputs of the network",
+}
+
+
 def _remedy(method: FusionMethod, shape: tuple[int, ...], fused: torch.Tensor) -> str:
     """Say what to do about an output of the wrong shape or type."""
     found = tuple(fused.shape)
+    if found == shape and fused.is_complex():
+        return "take the real part, as in torch.fft.irfft2, or fused.real"
     if found == shape:
         return "return grey levels as fused.float() / 255"
     if len(found) != 4:

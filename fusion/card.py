@@ -6,8 +6,36 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from ..datasets.errors import MethodError
+
 ColorPolicy = Literal["luminance", "rgb"]
 Kind = Literal["control", "trivial", "classical", "learned", "external"]
+_TEXTS = (
+    "name",
+    "title",
+    "citation",
+    "bibtex",
+    "code_license",
+    "weights_license",
+    "weights_from",
+    "weights_sha256",
+    "notes",
+)
+
+
+def data_sets(stated: object, where: str) -> tuple[str, ...]:
+    """Return names of data sets as a card holds them, from one name, a list of them, or None.
+
+    Raises:
+        MethodError: something else; ``where`` begins the message.
+    """
+    if isinstance(stated, str):
+        return (stated,)
+    if stated is None:
+        return ()
+    if isinstance(stated, list | tuple) and all(isinstance(entry, str) for entry in stated):
+        return tuple(stated)
+    raise MethodError(f"{where}: trained_on: expected names of data sets, found {stated!r}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +79,10 @@ class MethodCard:
     def problems(self) -> list[str]:
         """Return what the harness cannot work with, one phrase each; empty for a sound card."""
         found = []
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str):
+                found.append(f"{name} {getattr(self, name)!r} is not a text")
+        if isinstance(self.name, str) and not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
             found.append(f"name {self.name!r} must be lower case letters, digits, - and _")
         if not self.title:
             found.append("title is empty")
@@ -59,6 +90,11 @@ class MethodCard:
             found.append(f"kind {self.kind!r} is not one of {', '.join(get_args(Kind))}")
         if self.color not in get_args(ColorPolicy):
             found.append(f"color {self.color!r} is not one of {', '.join(get_args(ColorPolicy))}")
+        sets = self.trained_on
+        if not isinstance(sets, tuple | list) or not all(isinstance(entry, str) and entry for entry in sets):
+            found.append(f"trained_on {sets!r} is not a tuple of names of data sets, as in ('MSRS',)")
+        if self.year is not None and not isinstance(self.year, int):
+            found.append(f"year {self.year!r} is not a whole number")
         if not isinstance(self.stride, int) or self.stride < 1:
             found.append(f"stride {self.stride!r} is not a whole number from 1 on")
         return found

@@ -8,6 +8,7 @@ under test is a suspicion. A copy of an image that was encoded anew has other co
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any
 
 from .doors.specs import is_model_spec
 from .names import BUILTINS, split_mode
+
+log = logging.getLogger(__name__)
 
 HASH_DIGITS = 16
 """Files are listed in cards by that many hexadecimal digits of their SHA-256."""
@@ -30,18 +33,27 @@ class TrainingData:
 
     Attributes:
         names: data sets.
-        images: first :data:`HASH_DIGITS` hexadecimal digits of the SHA-256 of every visible training file;
-            None when the files are not known.
+        images: first :data:`HASH_DIGITS` hexadecimal digits of the SHA-256 of every visible training file
+            that is known; None when none is.
+        unlisted: those of ``names`` whose files are not all among ``images``; without images all of them.
     """
 
     names: tuple[str, ...] = ()
     images: frozenset[str] | None = None
+    unlisted: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.images is None:
+            object.__setattr__(self, "unlisted", self.names)
 
     def __or__(self, other: TrainingData) -> TrainingData:
         """Return the data of both, as of weights that were trained further; unknown files stay unknown."""
-        unknown = (self.images is None and self.names) or (other.images is None and other.names)
-        images = None if unknown else (self.images or frozenset()) | (other.images or frozenset())
-        return TrainingData(tuple(dict.fromkeys((*self.names, *other.names))), images)
+        known = [data.images for data in (self, other) if data.images is not None]
+        return TrainingData(
+            tuple(dict.fromkeys((*self.names, *other.names))),
+            frozenset().union(*known) if known else None,
+            tuple(dict.fromkeys((*self.unlisted, *other.unlisted))),
+        )
 
 
 def training_data(
@@ -72,16 +84,30 @@ def training_data(
 
 
 def stated_by_weights(weights: Path) -> TrainingData:
-    """Return what the card beside a weights file says; nothing when there is no card."""
+    """Return what the card beside a weights file says; nothing when there is no card.
+
+    A list of images that is no list of hashes counts as unknown, with a warning.
+    """
+    beside = weights.with_name(weights.name + ".json")
     try:
-        card = json.loads(weights.with_name(weights.name + ".json").read_text(encoding="utf-8"))
+        card = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return TrainingData()  # Loading the weights complains, where the card is needed.
     if not isinstance(card, dict):
         return TrainingData()
     images = _texts(card.get("training_images"))
+    wrong = [text for text in images if not re.fullmatch(r"[0-9a-fA-F]{16,64}", text)]
+    if wrong:
+        log.warning(
+            "%s: training_images: expected SHA-256 sums of the visible files, or their first %d digits, "
+            "found %r; the list is not used",
+            *(beside, HASH_DIGITS, wrong[0]),
+        )
+        images = ()
     hashes = frozenset(text[:HASH_DIGITS].lower() for text in images)
-    return TrainingData(_texts(card.get("trained_on")), hashes or None)
+    return TrainingData(
+        _texts(card.get("trained_on")), hashes or None, _texts(card.get("training_images_unknown_of"))
+    )
 
 
 def contamination(data: TrainingData, test_set: Iterable[str], test_images: Collection[str]) -> str:
@@ -92,11 +118,11 @@ def contamination(data: TrainingData, test_set: Iterable[str], test_images: Coll
         test_set: names of the data set under test.
         test_images: SHA-256 of every visible test file, hexadecimal.
     """
-    if data.images is not None:
-        seen = sum(image[:HASH_DIGITS] in data.images for image in test_images)
-        return f"{seen} of {len(test_images)} test images seen in training" if seen else ""
+    seen = sum(image[:HASH_DIGITS] in (data.images or ()) for image in test_images)
+    if seen:
+        return f"{seen} of {len(test_images)} test images seen in training"
     wanted = {_plain(name) for name in test_set} - {"", *GENERIC}
-    matching = [name for name in data.names if wanted & {_plain(name), *_words(name)}]
+    matching = [name for name in data.unlisted if wanted & {_plain(name), *_words(name)}]
     return f"trained on {', '.join(matching)} (which images is not known)" if matching else ""
 
 

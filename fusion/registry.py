@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..datasets.errors import MethodError
-from .card import MethodCard
+from .card import MethodCard, data_sets
 from .doors.entry_point import installed
 from .doors.specs import is_file_spec, is_model_spec, model_file, split_command
 from .fingerprint import fingerprint
@@ -81,21 +81,21 @@ def create(
 
         _refuse_weights(spec, weights)
         folder = Path(spec.removeprefix(FOLDER)).expanduser()
-        return FolderMethod(folder, _external_card(folder.resolve().name, "Images fused elsewhere.", options))
+        card = _external_card(folder.resolve().name, "Images fused elsewhere.", options)
+        return build.require_sound(FolderMethod(folder, card), spec)
     if spec.startswith(COMMAND):
         from .doors.command import CommandMethod
 
         _refuse_weights(spec, weights)
         command = spec.removeprefix(COMMAND).strip()
         script = next((w for w in reversed(split_command(command)) if w.endswith((".py", ".sh"))), "command")
-        return CommandMethod(
-            command, _external_card(Path(script).stem, "Made by a foreign program.", options)
-        )
+        card = _external_card(Path(script).stem, "Made by a foreign program.", options)
+        return build.require_sound(CommandMethod(command, card), spec)
     if is_model_spec(spec):
         from .doors.model_file import ModelFile
 
         _refuse_weights(spec, weights)
-        return ModelFile(model_file(spec), options)
+        return build.require_sound(ModelFile(model_file(spec), options), spec)
     name, mode = split_mode(spec)
     return build.build(
         load_class(name), name, weights, {**(options or {}), "mode": mode} if mode else options
@@ -161,8 +161,12 @@ def describe(
         method = made
     record = _record(method.card, _status(bare, method, weights) if ready else _waiting(bare))
     if method.countable:
-        cost = method_cost(method, 480, 640)
-        record |= {"parameters": cost.parameters, "multiply_accumulates": cost.multiply_accumulates}
+        try:
+            cost = method_cost(method, 480, 640)
+        except (Exception, SystemExit) as error:  # foreign code; its card is still worth a line
+            log.warning("%s: its cost cannot be counted: %s: %s", spec, type(error).__name__, error)
+        else:
+            record |= {"parameters": cost.parameters, "multiply_accumulates": cost.multiply_accumulates}
     return record
 
 
@@ -196,7 +200,8 @@ def describe_all() -> list[dict[str, Any]]:
     records = []
     for name in names():
         try:
-            records.append(describe(name))
+            # By the name it is asked for, which an installed method's card may not have.
+            records.append({**describe(name), "name": name})
         except MethodError as error:
             log.warning("%s", error)
     return records
@@ -239,5 +244,5 @@ def _external_card(name: str, notes: str, options: Mapping[str, Any] | None) -> 
     name = str(given.pop("name", name))
     slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-") or "external"
     fields = {"title": name, "notes": notes, "code_license": "", **given}
-    fields["trained_on"] = tuple(fields.get("trained_on", ()))
+    fields["trained_on"] = data_sets(fields.get("trained_on"), name)
     return MethodCard(name=slug, kind="external", color="rgb", **fields)

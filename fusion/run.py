@@ -23,7 +23,7 @@ from .contract import FusionMethod
 from .doors.finished import FinishedImages, Progress
 from .timing import FusionTiming, TimedCalls
 
-__all__ = ["FusionTiming", "fuse_pairs", "resolve_device"]
+__all__ = ["FusionTiming", "fuse_pairs", "require_apart", "resolve_device"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ def resolve_device(device: str) -> torch.device:
         found = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except RuntimeError as error:
         raise MethodError(f"device {device!r}: expected auto, cpu, cuda or cuda:N") from error
+    if found.type not in ("cpu", "cuda", "mps") or (
+        found.type == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise MethodError(f"device {device!r}: expected auto, cpu, cuda or cuda:N, which are here; use auto")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise MethodError(f"device {device!r}: found {torch.cuda.device_count()} GPU(s); use auto or cpu")
     return found
@@ -71,13 +75,15 @@ def fuse_pairs(
         overwrite: make images anew that are already there in the right size.
 
     Raises:
-        MethodError: the method failed or broke the contract; the message names the image.
+        MethodError: the method failed or broke the contract; the message names the image. Or ``out`` holds
+            the input images.
         DataError: an input image cannot be read.
         StorageError: the output cannot be written.
     """
     everything = list(pairs)
     if (tile is not None and tile < 1) or batch_size < 1:
         raise MethodError(f"expected tile and batch_size of at least 1, found {tile} and {batch_size}")
+    require_apart(everything, out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,6 +109,17 @@ def fuse_pairs(
         return _fuse(method, todo, TimedCalls(method, resolve_device(device), tile), batch_size, save)
     finally:
         method.on_step = None
+
+
+def require_apart(pairs: Iterable[Pair], out: Path) -> None:
+    """Refuse to write fused images, which have the inputs' names, among the inputs.
+
+    Raises:
+        MethodError: ``out`` holds images of the pairs.
+    """
+    inputs = {path.parent.resolve() for pair in pairs for path in (pair.infrared, pair.visible)}
+    if out.resolve() in inputs:
+        raise MethodError(f"{out} holds the input images; write the fused ones into another folder")
 
 
 def _is_done(pair: Pair, out: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -141,7 +142,9 @@ def load_foreign(path: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such weights file")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong with the file is said below, in one line
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path}: refused: it is damaged or holds more than plain tensors, which could run code when "
@@ -157,6 +160,10 @@ def load_foreign(path: Path | str) -> dict[str, Any]:
         KeyError,
         IndexError,
     ) as error:
+        if "TorchScript" in str(error):
+            raise CheckpointError(
+                f"{path}: holds a TorchScript network, not weights; use the file itself as --method"
+            ) from error
         raise CheckpointError(
             f"{path}: not a PyTorch checkpoint, or cut short: get the file again ({_one_line(error)})"
         ) from error

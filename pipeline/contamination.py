@@ -8,9 +8,17 @@ from pathlib import Path
 from ..datasets.errors import MethodError
 from ..datasets.splits import Split
 from ..fusion.contamination import HASH_DIGITS, TrainingData, contamination, stated_by_weights, training_data
+from ..fusion.training.recipes import recipe_class
 from .config import Config, SourceConfig
 from .plan import with_reference
-from .trainings import given_weights, is_trained_here, training_options, training_pairs, training_sets
+from .trainings import (
+    given_weights,
+    is_trained_here,
+    teacher_of,
+    training_options,
+    training_pairs,
+    training_sets,
+)
 from .workload import Workload
 
 log = logging.getLogger(__name__)
@@ -46,5 +54,11 @@ def _data(source: SourceConfig, config: Config, workload: Workload, split: Split
     used = training_pairs(source, config, workload, split)
     names = (workload.pairs.name, *(each.name for each in training_sets(source, config, workload)))
     here = TrainingData(names, frozenset(workload.hashes[pair.visible][:HASH_DIGITS] for pair in used))
-    init = training_options(source, config.fusion).init_weights
-    return here | stated_by_weights(Path(init)) if init else here
+    options = training_options(source, config.fusion)
+    if options.init_weights:
+        here |= stated_by_weights(Path(options.init_weights))
+    teacher = teacher_of(source, config)
+    if teacher is not None:  # What it has seen shows in the images that are learned from.
+        named = next(other for other in config.sources if other.name == teacher)
+        here |= _data(named, config, workload, split)
+    return here | recipe_class(options.method).seen(options)

@@ -152,7 +152,8 @@ def write_fusion_table(
             row["status"] = "ok"
         else:
             row |= {"status": "failed", "reason": outcome.failed.get(unit.key, "not run")}
-        if source.name in plan.trained:
+        trained = plan.trained.get(source.name)
+        if trained is not None and {trained.key, unit.key} & outcome.done:
             row["trained_here"] = trained_here(source, config, workload, split)
         row["contamination"] = contamination.get(source.name, "")
         table.writerow(row)

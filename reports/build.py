@@ -15,6 +15,7 @@ from ..datasets.storage import write_bytes, write_json, write_text
 from .context import Context, make_context
 from .document import all_tables, make_document
 from .latex import latex_files
+from .marks import explain_table
 from .plain import plain_table
 from .scores import METRICS
 from .stored import load_results
@@ -61,7 +62,11 @@ def build_report(run: Path, *, out: Path | None = None, progress: Progress | Non
     target = Path(out) if out is not None else run / "report" / "report.pdf"
     shown = all_tables(document, context)
     named = {table.name for table in shown}
-    others = [plain_table(path) for path in sorted((run / "tables").glob("*.csv")) if path.stem not in named]
+    others = [
+        explain_table(context.results, plain_table(path, context.results.labels))
+        for path in sorted((run / "tables").glob("*.csv"))
+        if path.stem not in named
+    ]
     for name, text in latex_files([*shown, *others]).items():
         write_text(run / "tables" / f"{name}.tex", text)
     write_text(run / "report" / "references.bib", references(context.results.manifest))

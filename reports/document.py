@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .blocks import Block, Table
 from .context import Context
-from .marks import explain_marks
+from .marks import explain_marks, explain_table
 from .opening import created_text, reading_guide, subtitle, title_facts, title_headline, title_remarks
 from .sections.appendix import appendix_section
 from .sections.changes import changes_section
@@ -67,4 +67,5 @@ def make_document(context: Context, say: Say) -> Document:
 
 def all_tables(document: Document, context: Context) -> list[Table]:
     """Tables of the document, and those that are for LaTeX only."""
-    return [block for block in document.blocks if isinstance(block, Table)] + confusion_tables(context)
+    unseen = [explain_table(context.results, table) for table in confusion_tables(context)]
+    return [block for block in document.blocks if isinstance(block, Table)] + unseen

@@ -26,11 +26,18 @@ def make_label(title: str, *, seen: bool, trained: bool) -> str:
 
 def explain_marks(results: Results, block: Block) -> Block:
     """Add to a table's note what the marks in it mean; other blocks stay as they are."""
-    if not isinstance(block, Table):
-        return block
-    texts = {cell.text for row in block.rows for cell in row}
-    shown = [source for source, label in results.labels.items() if label in texts]
-    notes = [block.note]
+    return explain_table(results, block) if isinstance(block, Table) else block
+
+
+def explain_table(results: Results, table: Table) -> Table:
+    """Return the table with what the marks in it, or in its caption, mean in its note."""
+    texts = {cell.text for row in table.rows for cell in row}
+    shown = [
+        source
+        for source, label in results.labels.items()
+        if label in texts or f" of {label}." in table.caption
+    ]
+    notes = [table.note]
     if any(source in results.contamination for source in shown):
         notes.append(f"{SEEN} May have been trained on images of this test split.")
     trained = [
@@ -40,4 +47,4 @@ def explain_marks(results: Results, block: Block) -> Block:
     ]
     if trained:
         notes.append(f"{TRAINED} Trained here: {'; '.join(trained)}.")
-    return replace(block, note=" ".join(note for note in notes if note))
+    return replace(table, note=" ".join(note for note in notes if note))

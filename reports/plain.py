@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,12 @@ from ..datasets.errors import ReportError
 from .blocks import Cell, Column, Table
 
 
-def plain_table(path: Path) -> Table:
+def plain_table(path: Path, labels: Mapping[str, str]) -> Table:
     """Return a CSV file as a table: numbers to four significant digits, undefined ones as a dash.
+
+    Args:
+        path: the file.
+        labels: what stands for the names in a column ``source``.
 
     Raises:
         ReportError: the file is not CSV.
@@ -25,8 +30,13 @@ def plain_table(path: Path) -> Table:
         Column(str(name), "right" if number else "left")
         for name, number in zip(frame.columns, numeric, strict=True)
     )
+    named = [name == "source" for name in frame.columns]
     rows = tuple(
-        tuple(Cell(_text(value)) for value in row) for row in frame.itertuples(index=False, name=None)
+        tuple(
+            Cell(labels.get(str(value), str(value)) if is_source else _text(value))
+            for is_source, value in zip(named, row, strict=True)
+        )
+        for row in frame.itertuples(index=False, name=None)
     )
     title = path.stem.replace("_", " ")
     return Table(path.stem, path.stem, f"{title[0].upper()}{title[1:]}", columns, rows)

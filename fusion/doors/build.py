@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ...datasets.errors import MethodError, RegionFuseError
 from ..card import MethodCard
 from ..contract import FusionMethod
@@ -58,10 +60,22 @@ def build(
         method = cls(**keywords)
     except RegionFuseError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a method that calls exit() must not end the harness with it
         text = " ".join(str(error).split())
         raise MethodError(f"{where}: could not be constructed: {type(error).__name__}: {text}") from error
-    card = getattr(method, "card", None)
+    return require_sound(method, where)
+
+
+def require_sound(method: FusionMethod, where: str) -> FusionMethod:
+    """Return the method if card and network are such as the harness can work with.
+
+    Raises:
+        MethodError: they are not; ``where`` begins the message.
+    """
+    try:
+        card = getattr(method, "card", None)
+    except Exception as error:
+        raise MethodError(f"{where}: the attribute 'card' raises {type(error).__name__}: {error}") from error
     if not isinstance(card, MethodCard):
         raise MethodError(
             f"{where}: expected a MethodCard in the attribute 'card', found {type(card).__name__}; "
@@ -69,4 +83,9 @@ def build(
         )
     if card.problems():
         raise MethodError(f"{where}: the card is wrong: {'; '.join(card.problems())}")
+    if not isinstance(method.network, nn.Module | None):
+        raise MethodError(
+            f"{where}: expected a torch.nn.Module or None in the attribute 'network', found "
+            f"{type(method.network).__name__}; the harness moves it to the GPU and counts its parameters"
+        )
     return method

@@ -2,22 +2,23 @@
 
 ``command:/envs/gan/bin/python test.py --ir {infrared} --vi {visible} --save {out}``
 
-The three placeholders become folders. ``{infrared}`` and ``{visible}`` hold links to the original files,
-renamed to ``STEM.suffix`` so that halves of a pair share their stem; the program writes ``STEM.png`` (or
-another usual image type) of the same size into ``{out}``. The program runs in the current folder, without a
-shell and without a time limit.
+The three placeholders become folders. ``{infrared}`` and ``{visible}`` hold copies of the original files,
+which no program can damage, named ``STEM.suffix`` so that halves of a pair share their stem; the program
+writes ``STEM.png`` (or another usual image type) of the same size into ``{out}``. The program runs in the
+current folder, without a shell and without a time limit.
 """
 
 from __future__ import annotations
 
 import logging
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...datasets.errors import MethodError
+from ...datasets.errors import MethodError, StorageError
 from ...datasets.records import Pair
 from ..card import MethodCard
 from .finished import Delivery, FinishedImages, Progress, find_images
@@ -46,7 +47,7 @@ class CommandMethod(FinishedImages):
             folder.mkdir(parents=True)
         for pair in pairs:
             for name, path in (("{infrared}", pair.infrared), ("{visible}", pair.visible)):
-                (folders[name] / f"{pair.stem}{path.suffix.lower()}").symlink_to(path.resolve())
+                _copy(path, folders[name] / f"{pair.stem}{path.suffix.lower()}")
         words = self.words
         for name, folder in folders.items():
             words = [word.replace(name, str(folder.resolve())) for word in words]
@@ -72,7 +73,7 @@ class CommandMethod(FinishedImages):
             try:
                 while process.poll() is None:
                     if progress is not None:
-                        done = sum(path.suffix.lower() in IMAGE_SUFFIXES for path in out.iterdir())
+                        done = sum(path.suffix.lower() in IMAGE_SUFFIXES for path in out.glob("*"))
                         progress(min(done, total), total, f"{Path(words[0]).name} is running")
                     try:
                         process.wait(LOOK_EVERY_SECONDS)
@@ -92,6 +93,14 @@ class CommandMethod(FinishedImages):
                 f"{tail or 'it printed nothing'} (command: {shlex.join(words)})"
             )
         return tail
+
+
+def _copy(path: Path, to: Path) -> None:
+    """Copy an image; a link would let the program write through to the original."""
+    try:
+        shutil.copyfile(path, to)
+    except OSError as error:
+        raise StorageError(f"cannot copy {path} to {to.parent}: {error.strerror or error}") from error
 
 
 def _tail(path: Path) -> str:

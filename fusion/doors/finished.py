@@ -68,6 +68,8 @@ def find_images(name: str, folder: Path, stems: Sequence[str], *, made_by: str =
         MethodError: images are missing, or two files share a wanted stem.
     """
     by_stem: dict[str, list[Path]] = {}
+    if not folder.is_dir():
+        raise MethodError(f"{name}: the folder {folder} is gone{made_by}")
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             by_stem.setdefault(path.stem, []).append(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.errors import MethodError
-from ..card import MethodCard
+from ..card import MethodCard, data_sets
 from .specs import sidecar
 
 FACTS = (
@@ -72,7 +72,6 @@ def read_card(path: Path, options: Mapping[str, Any] | None, digest: str) -> tup
         )
     layout = _layout(beside, given)
     title = str(given.get("title", path.stem))
-    trained_on = given.get("trained_on", ())
     facts = {key: given[key] for key in FACTS if key in given and key not in ("name", "title", "trained_on")}
     card = MethodCard(
         name=re.sub(r"[^a-z0-9_-]+", "-", str(given.get("name", path.stem)).lower()).strip("-_") or "network",
@@ -80,7 +79,7 @@ def read_card(path: Path, options: Mapping[str, Any] | None, digest: str) -> tup
         kind="learned",
         color="rgb" if layout.color == "rgb" else "luminance",
         stride=layout.stride,
-        trained_on=(trained_on,) if isinstance(trained_on, str) else tuple(map(str, trained_on)),
+        trained_on=data_sets(given.get("trained_on"), str(beside)),
         weights_sha256=digest,
         **{"code_license": "", "notes": f"a network file, {path.name}", **facts},
     )
@@ -101,7 +100,9 @@ def _read(beside: Path) -> dict[str, Any]:
 
 def _layout(beside: Path, given: Mapping[str, Any]) -> Layout:
     inputs = given.get("inputs")
-    if inputs is not None and sorted(map(str, inputs)) != sorted(ROLES):
+    if inputs is not None and (
+        not isinstance(inputs, list | tuple) or sorted(map(str, inputs)) != sorted(ROLES)
+    ):
         raise MethodError(
             f'{beside}: inputs: expected ["infrared", "visible"] in the order of its inputs, found {inputs!r}'
         )

@@ -57,8 +57,11 @@ def _require_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             if any("/code/" in name for name in archive.namelist()):
                 return
-    except (zipfile.BadZipFile, OSError):
-        pass  # Not even an archive: the message below is right for it, too.
+    except (zipfile.BadZipFile, OSError) as error:
+        raise MethodError(
+            f"{path}: expected a network saved by torch.jit.save, found a file that is damaged, cut short or "
+            f"of another kind ({error}); copy or export it again"
+        ) from error
     raise MethodError(
         f"{path}: expected a network saved by torch.jit.save, found a file without one; a checkpoint "
         "(tensors by name) goes to --weights, with the name of its network as --method"

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ... import __version__
+from ..contamination import TrainingData
 from .log import Row
 from .options import NETWORK_FILES, TrainingOptions
 from .recipe import Recipe
@@ -22,10 +23,9 @@ def training_card(
     network: nn.Module,
     *,
     rows: Sequence[Row],
-    trained_on: tuple[str, ...],
+    seen: TrainingData,
     pairs: int,
     pairs_sha256: str,
-    image_hashes: list[str],
     init_sha256: str | None,
     labels: dict[str, Any] | None,
     hardware: dict[str, Any],
@@ -35,8 +35,8 @@ def training_card(
 
     ``training_images`` holds the first 16 hexadecimal digits of the SHA-256 of every visible training file,
     so that a comparison can tell whether an image it tests on was trained on; those of the weights that the
-    training began with are among them (and none is there when theirs are not known). ``labels`` tells of the
-    fused images that were learned from, where there were some.
+    training began with are among them, and ``training_images_unknown_of`` names the data sets of which they
+    are not known. ``labels`` tells of the fused images that were learned from, where there were some.
     """
     # Places on this machine say nothing elsewhere.
     names: dict[str, Any] = {"init_weights": options.init_weights and options.init_weights.name}
@@ -54,10 +54,11 @@ def training_card(
         "preset": options.preset,
         **recipe.card(),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "trained_on": list(trained_on),
+        "trained_on": list(seen.names),
         "pairs": pairs,
         "pairs_sha256": pairs_sha256,
-        "training_images": image_hashes,
+        "training_images": sorted(seen.images or ()),
+        **({"training_images_unknown_of": list(seen.unlisted)} if seen.unlisted else {}),
         "init_weights_sha256": init_sha256,
         **({"labels": {"what": recipe.labels, **labels}} if labels else {}),
         "epochs": len(rows),

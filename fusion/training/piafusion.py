@@ -19,6 +19,7 @@ from ...datasets.errors import ConfigError
 from ..baselines.catalogue import build
 from ..baselines.catalogue import load as load_official
 from ..baselines.piafusion import IlluminationClassifier
+from ..contamination import TrainingData, stated_by_weights
 from ..weights import sha256
 from .baseline import BaselineRecipe
 from .gradients import gradient_loss
@@ -32,6 +33,7 @@ SLOPE = 0.01
 """Of the network's leaky ReLU."""
 STARTS = ("he", "pytorch")
 """Values of the network setting ``start``; the first is the default."""
+AUTHORS_CLASSIFIER_SAW = ("MSRS",)
 _SETTINGS = ("encoder", "illumination", "start")
 
 
@@ -110,9 +112,14 @@ class PIAFusionRecipe(BaselineRecipe):
             _turn_bright_side_up(network)
         return network
 
-    def helpers(self) -> tuple[Path, ...]:
-        """Return the classifier's file."""
-        return () if self.illumination is None else (Path(str(self.options.network["illumination"])),)
+    @classmethod
+    def seen(cls, options: TrainingOptions) -> TrainingData:
+        """Return what the classifier's card says; without a card it is taken for the authors'."""
+        file = options.network.get("illumination")
+        if file is None:
+            return TrainingData()
+        stated = stated_by_weights(Path(str(file)))
+        return stated if stated.names or stated.images else TrainingData(AUTHORS_CLASSIFIER_SAW)
 
     def schedule(self, step: int, steps_per_epoch: int) -> float:
         """Return 1 in the first half of the epochs, then ``(E - e) / (E - E // 2)`` in epoch e, from 0.

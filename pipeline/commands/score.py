@@ -28,8 +28,8 @@ def score(
 
     names = [metric.name for metric in select(metrics.split(",") if metrics else None)]
     folders = fused_folders(fused)
-    if out is not None and out.is_dir():
-        raise ConfigError(f"--out {out}: expected a CSV file to write, found a folder")
+    if out is not None:
+        _require_writable(out)
     with shown_warnings(screen):
         table = _score_all(infrared, visible, folders, names, device, screen)
     _print(table, names)
@@ -41,6 +41,18 @@ def score(
 
         write_text(out, table.to_csv(index=False))
         screen.say(f"one row an image: {out}")
+
+
+def _require_writable(out: Path) -> None:
+    """Find out before the work whether its result can be written."""
+    if out.is_dir():
+        raise ConfigError(f"--out {out}: expected a CSV file to write, found a folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot make the folder {out.parent}: {error.strerror}") from error
+    if not os.access(out.parent, os.W_OK):
+        raise ConfigError(f"--out {out}: the folder {out.parent} cannot be written to")
 
 
 def fused_folders(given: list[str]) -> dict[str, Path]:

@@ -191,6 +191,7 @@ def confusion_tables(context: Context) -> list[Table]:
                 )
                 for row, name in enumerate(names)
             )
-            caption = f"Misclassification matrix of {score.title}. {protocol_title(protocol)}."
+            label = context.results.labels[score.source]
+            caption = f"Misclassification matrix of {label}. {protocol_title(protocol)}."
             tables.append(Table("confusion", f"confusion-{protocol}-{score.source}", caption, columns, rows))
     return tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,11 @@ def test_known_files_count_and_overrule_names() -> None:
 def test_data_of_weights_that_were_trained_further() -> None:
     first, second = TrainingData(("a",), short(0)), TrainingData(("b", "a"), short(1))
     assert first | second == TrainingData(("a", "b"), short(0, 1))
-    assert (first | TrainingData(("M3FD",))).images is None  # some of its files are not known
+    mixed = first | TrainingData(("M3FD",))  # some of its files are not known
+    assert (mixed.images, mixed.unlisted) == (short(0), ("M3FD",))
+    assert contamination(mixed, ["m3fd"], HASHES[1:]) == "trained on M3FD (which images is not known)"
+    assert contamination(mixed, ["a"], HASHES[1:]) == ""
+    assert contamination(mixed, ["a"], HASHES) == f"1 of {len(HASHES)} test images seen in training"
     assert first | TrainingData() == first
 
 
@@ -78,6 +83,26 @@ def test_card_beside_a_weights_file(tmp_path: Path) -> None:
     for text in ("[1]", "{", '{"trained_on": 3}'):
         card.write_text(text)
         assert stated_by_weights(weights) == TrainingData()
+
+
+def test_a_card_that_lists_no_hashes_does_not_clear_the_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for images in (["00001.png"], [HASHES[0][:8]], [HASHES[0], "x"]):
+        (tmp_path / "net.pth.json").write_text(
+            json.dumps({"trained_on": ["M3FD"], "training_images": images})
+        )
+        stated = stated_by_weights(tmp_path / "net.pth")
+        assert stated == TrainingData(("M3FD",))
+        assert "trained on M3FD" in contamination(stated, ["m3fd"], HASHES[1:])
+        assert "expected SHA-256 sums" in caplog.messages[-1]
+    card = {
+        "trained_on": ["a", "M3FD"],
+        "training_images": [HASHES[0]],
+        "training_images_unknown_of": ["M3FD"],
+    }
+    (tmp_path / "net.pth.json").write_text(json.dumps(card))
+    assert stated_by_weights(tmp_path / "net.pth").unlisted == ("M3FD",)
 
 
 def test_cards_of_methods(tmp_path: Path) -> None:
@@ -152,3 +177,36 @@ def test_training_in_the_run_is_known_before_it(workload: Workload, tmp_path: Pa
     assert contaminated(config_of(tmp_path, sources, epochs=1, init=init), workload, split) == {
         "regionfuse": "2 of 2 test images seen in training"
     }
+
+
+def test_what_a_teacher_and_a_classifier_have_seen_counts(workload: Workload, tmp_path: Path) -> None:
+    images = [workload.hashes[workload.pairs[stem].visible][:16] for stem in "03"]
+    for name in ("teacher.pth", "light.safetensors"):
+        card = tmp_path / f"{name}.json"
+        card.write_text(json.dumps({"trained_on": ["own"], "training_images": images}))
+    classifier = {"network": {"illumination": str(tmp_path / "light.safetensors")}}
+    official = {"network": {"illumination": str(tmp_path / "best_cls.pth")}}
+    sources: list[dict[str, object]] = [
+        {"name": "teacher", "method": "cddfuse", "weights": tmp_path / "teacher.pth"},
+        {"name": "ship", "weights": tmp_path / "ship.pth"},
+        {"name": "pupil", "method": "sage", "train": {"labels": "teacher"}},
+        {"name": "pupil-of-ship", "method": "sage", "train": {"labels": "ship"}},
+        {"name": "clean", "method": "sage", "train": {"labels": "average"}},
+        {"name": "lit", "method": "piafusion", "train": classifier},
+        {"name": "lit-officially", "method": "piafusion", "train": official},
+        {"name": "average"},
+    ]
+    seen = "1 of 2 test images seen in training"
+    unknown = "trained on M3FD (which images is not known)"
+    config = config_of(tmp_path, sources)
+    assert contaminated(config, workload, split_of("12", "35")) == {
+        "teacher": seen,
+        "ship": unknown,
+        "pupil": seen,
+        "pupil-of-ship": unknown,
+        "lit": seen,
+    }
+    msrs = replace(workload, pairs=PairSet("msrs", tmp_path / "set", workload.pairs.pairs, ()))
+    found = contaminated(config, msrs, split_of("12", "45"))
+    # The authors' classifier was trained on MSRS, and so was one of which nothing is known.
+    assert found == {"lit-officially": "trained on MSRS (which images is not known)"}

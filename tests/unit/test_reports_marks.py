@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from regionfuse.reports.blocks import Block, Note, Paragraph, Table
-from regionfuse.reports.build import references
+from regionfuse.reports.build import build_report, references
 from regionfuse.reports.context import Context, make_context
 from regionfuse.reports.latex import latex_table
 from regionfuse.reports.marks import explain_marks, make_label
@@ -81,6 +81,18 @@ def test_every_table_says_which_networks_were_trained_here_and_on_how_much(tmp_p
     for table in tables:
         said = "‡ Trained here: RegionFuse on 48 pairs, 6 epochs." in table.note
         assert said == (table in marked)
+
+
+def test_stored_tables_are_marked_too(tmp_path: Path) -> None:
+    made(tmp_path)
+    run = tmp_path / "run"
+    build_report(run)
+    listing = [path for path in (run / "tables").glob("*.csv") if "source" in path.read_text().split("\n")[0]]
+    assert len(listing) > 5
+    for path in listing:
+        tex = path.with_suffix(".tex").read_text(encoding="utf-8")
+        if "regionfuse" in path.read_text(encoding="utf-8"):
+            assert r"$^\ddagger$ Trained here: RegionFuse on 48 pairs, 6 epochs." in tex, path.name
 
 
 @pytest.mark.parametrize("column", [True, False])
