@@ -89,14 +89,24 @@ def make_plan(
     plan = Plan()
     sources = with_reference(config)
     teachers = {source.name: teacher_of(source, config) for source in sources}
+    lessons: dict[str, Unit] = {}
+
+    def images_to_learn_from(name: str | None) -> Unit | None:
+        if name is None or set(split.train) <= set(pairs_needed(split, config.protocols, name)):
+            return plan.fused.get(name or "")
+        if name not in lessons:  # Apart: what the teacher is scored on must not depend on who learns from it.
+            source = next(source for source in sources if source.name == name)
+            stems = [*split.train, *split.val]
+            lessons[name] = fuse_unit(source, config, workload, stems, plan.trained.get(name), store)
+        return lessons[name]
+
     # Those that learn from another source's images after it.
     for source in sorted(sources, key=lambda source: teachers[source.name] is not None):
         if is_trained_here(source, config.fusion):
-            teacher = plan.fused.get(teachers[source.name] or "")
+            teacher = images_to_learn_from(teachers[source.name])
             trained = train_fusion_unit(source, config, workload, split, store, teacher)
             plan.trained[source.name] = trained
-        everything = source.name in teachers.values()
-        stems = pairs_needed(split, config.protocols, source.name, everything=everything)
+        stems = pairs_needed(split, config.protocols, source.name)
         plan.fused[source.name] = fuse_unit(
             source, config, workload, stems, plan.trained.get(source.name), store
         )

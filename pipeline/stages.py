@@ -213,11 +213,9 @@ def scoring_workers(scorings: int) -> int:
     return min(2, os.cpu_count() or 1) if scorings > 2000 else 1
 
 
-def pairs_needed(
-    split: Split, protocols: Sequence[str], source: str, *, everything: bool = False
-) -> list[str]:
-    """Return the stems to fuse: train pictures are needed only where something is trained on them."""
-    trains = everything or "retrained" in protocols or source == "visible"
+def pairs_needed(split: Split, protocols: Sequence[str], source: str) -> list[str]:
+    """Return the stems to fuse: train pictures are needed only where a detector is trained on them."""
+    trains = "retrained" in protocols or source == "visible"
     return [*(split.train if trains else ()), *split.val, *split.test]
 
 

@@ -164,7 +164,7 @@ def test_a_source_that_fails_is_a_row_with_its_reason(home: Path) -> None:
     )
     result = run(
         home,
-        "sources=[visible, average, {name: bad, method: 'bad.py:Bad'}]",
+        "sources=[visible, average, {name: bad, method: 'bad.py:Bad'}, {name: sage, train: {labels: bad}}]",
         "detector.epochs=1",
         out="failing",
     )
@@ -175,6 +175,9 @@ def test_a_source_that_fails_is_a_row_with_its_reason(home: Path) -> None:
     assert set(bad["status"]) == {"failed"}
     assert bad["mAP50"].isna().all()
     assert bad["reason"].str.len().gt(5).all()
+    fusion = pd.read_csv(result.run / "tables" / "fusion.csv", index_col="source")
+    assert fusion.loc["sage", "status"] == "failed"
+    assert pd.isna(fusion.loc["sage", "trained_here"])  # it was not: its teacher failed
     good = detection[(detection["source"] == "average") & (detection["split"] == "test")]
     assert set(good["status"]) == {"ok"}
     quality = pd.read_csv(result.run / "tables" / "quality.csv")

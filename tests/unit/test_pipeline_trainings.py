@@ -145,19 +145,28 @@ def test_a_folder_of_labels_counts_by_content(workload: Workload, tmp_path: Path
 
 
 def test_labels_may_come_from_another_source(workload: Workload, tmp_path: Path) -> None:
-    config = config_of(
+    sources: list[dict[str, Any]] = [
         {"name": "sage", "train": {"labels": "laplacian", "epochs": 1}},
+        {"name": "again", "method": "sage", "train": {"labels": "laplacian", "epochs": 2}},
         {"name": "laplacian"},
-        protocols=["frozen"],
-    )
-    plan = plan_of(config, workload, tmp_path)
+    ]
+    plan = plan_of(config_of(*sources, protocols=["retrained"]), workload, tmp_path)
     assert plan.trained["sage"].needs == (plan.fused["laplacian"],)
     order: list[Unit] = list(plan)
     assert order.index(plan.fused["laplacian"]) < order.index(plan.trained["sage"])
     assert len(order) == len(plan) == len({unit.key for unit in order})
-    assert list(plan.fused) == ["visible", "sage", "laplacian"]
-    frozen = plan_of(config_of({"name": "laplacian"}, protocols=["frozen"]), workload, tmp_path)
-    assert frozen.fused["laplacian"].key != plan.fused["laplacian"].key  # now the train pictures too
+    assert list(plan.fused) == ["visible", "sage", "again", "laplacian"]
+
+    # One frozen detector needs no train pictures of the teacher: they are made apart, once for all pupils.
+    frozen = plan_of(config_of(*sources, protocols=["frozen"]), workload, tmp_path)
+    (lessons,) = frozen.trained["sage"].needs
+    assert frozen.trained["again"].needs == (lessons,) and lessons.stage == "fuse"
+    order = list(frozen)
+    assert len(order) == len({unit.key for unit in order}) and order.index(lessons) < order.index(
+        frozen.trained["sage"]
+    )
+    alone = plan_of(config_of({"name": "laplacian"}, protocols=["frozen"]), workload, tmp_path)
+    assert alone.fused["laplacian"].key == frozen.fused["laplacian"].key != lessons.key
 
 
 def test_nobody_learns_from_a_learner(workload: Workload) -> None:
