@@ -34,7 +34,7 @@ def fuse(
     """Fuse two folders of images that share stems; with ``explain`` show where the regions went."""
     from ...datasets.load import pair_folders
     from ...fusion.registry import create, fingerprint
-    from ...fusion.run import fuse_pairs, require_apart
+    from ...fusion.run import fuse_pairs, require_apart, resolve_device
     from ..store import explained
     from .explain import check_explainable, explain_pairs
 
@@ -44,6 +44,7 @@ def fuse(
         if explain:
             check_explainable(made, tile)
         origin = {"method": made.card.title, "fingerprint": fingerprint(method, weights), "tile": tile}
+        resolve_device(device)
         require_apart(pairs, out)
         claim(out, origin, [pair.stem for pair in pairs], overwrite=overwrite)
         with screen.task(f"fuse {made.card.title}") as progress:

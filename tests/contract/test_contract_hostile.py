@@ -201,12 +201,26 @@ def test_images_of_two_methods_are_never_mixed(tmp_path: Path) -> None:
         run(tmp_path, "maximum")
 
 
+@pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize("device", ["mps", "meta", "xpu"])
-def test_devices_that_are_not_here(device: str) -> None:
+def test_devices_that_are_not_here(tmp_path: Path, device: str) -> None:
     if device == "mps" and torch.backends.mps.is_available():
         pytest.skip("there is one here")
     with pytest.raises(MethodError, match=f"device {device!r}: expected auto, cpu, cuda or cuda:N"):
         resolve_device(device)
+    with pytest.raises(MethodError, match=f"device {device!r}"):
+        fuse(
+            tmp_path / "ir",
+            tmp_path / "vis",
+            tmp_path / "out",
+            "average",
+            None,
+            None,
+            device,
+            False,
+            Screen(-1),
+        )
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("pairs")
