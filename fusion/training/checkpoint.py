@@ -107,7 +107,8 @@ def check_same_run(checkpoint: Checkpoint, state: Mapping[str, Any], folder: Pat
 
     Args:
         checkpoint: what was found.
-        state: ``options``, ``pairs_sha256``, ``init_sha256`` and ``recipe`` of the run that wants to go on.
+        state: ``options``, ``pairs_sha256``, ``init_sha256``, ``recipe`` and ``recipe_version`` of the run
+            that wants to go on.
         folder: named in the message.
 
     Raises:
@@ -120,9 +121,17 @@ def check_same_run(checkpoint: Checkpoint, state: Mapping[str, Any], folder: Pat
             raise CheckpointError(
                 f"cannot resume: {name} is {now.get(name)!r} but was {then.get(name)!r} {advice}"
             )
+    # Checkpoints did not always say it; those that do not are taken for the first.
+    version, wanted = checkpoint.state.get("recipe_version", 1), state["recipe_version"]
+    if version != wanted:
+        raise CheckpointError(
+            f"cannot resume: the recipe of {now['method']} is of version {wanted}, which leads to other "
+            f"weights than version {version} of the checkpoint in {folder}; use another output folder, or "
+            "train without resuming"
+        )
     for name, what in (
         ("init_sha256", "the weights to start from"),
-        ("pairs_sha256", "the training pairs"),
+        ("pairs_sha256", "the training pairs or their labels" if now.get("labels") else "the training pairs"),
         ("recipe", "the settings of the network"),
     ):
         if checkpoint.state.get(name) != state.get(name):

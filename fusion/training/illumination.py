@@ -7,6 +7,8 @@ Cross entropy over the scores of (day, night), which end in a ReLU; Adam at 1e-3
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -17,7 +19,6 @@ from torch import Tensor, nn
 
 from ...datasets.errors import ConfigError, DataError
 from ...datasets.records import Pair
-from ...datasets.storage import sha256_file
 from ..baselines.catalogue import build
 from ..baselines.piafusion import IlluminationClassifier
 from .options import TrainingOptions
@@ -65,6 +66,8 @@ class IlluminationRecipe(Recipe):
                 raise ConfigError(f"{options.method}: unknown setting {name!r}; known: lighting")
         file = options.network.get("lighting")
         self.file = None if file is None else Path(str(file))
+        # Once: the card must tell of what was learned from, whatever becomes of the file meanwhile.
+        self.known, self.file_sha256 = ({}, "") if self.file is None else read_lighting(self.file)
 
     def build(self) -> nn.Module:
         """Return a fresh network, neither score of which is zero for every image."""
@@ -79,10 +82,10 @@ class IlluminationRecipe(Recipe):
         """Return 0 for a pair taken by day and 1 for one taken at night.
 
         Raises:
-            DataError: there is a pair of which it is not known, or the file cannot be read.
+            DataError: there is a pair of which it is not known.
         """
-        known = read_lighting(self.file) if self.file is not None else {}
-        found = [known.get(pair.stem) if self.file is not None else _by_name(pair.stem) for pair in pairs]
+        look = _by_name if self.file is None else self.known.get
+        found = [look(pair.stem) for pair in pairs]
         missing = [pair.stem for pair, lighting in zip(pairs, found, strict=True) if lighting is None]
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -92,6 +95,26 @@ class IlluminationRecipe(Recipe):
                 "the columns stem and lighting (day or night) and give it with --network lighting=FILE.csv"
             )
         return [float(LIGHTING.index(lighting)) for lighting in found if lighting is not None]
+
+    def training_targets(self, pairs: Sequence[Pair]) -> list[float]:
+        """Return the targets of pairs of which some are day and some are night.
+
+        Raises:
+            DataError: there is a pair of which it is not known, or all are the same.
+        """
+        found = self.targets(pairs)
+        if len(set(found)) == 1:
+            which, other = (LIGHTING[int(number)] for number in (found[0], 1 - found[0]))
+            where = "the last letters of their names" if self.file is None else self.file
+            raise DataError(
+                f"expected pairs taken by day and pairs taken at night, found {len(found)} to train on that "
+                f"{where} all call {which}: there is nothing to tell apart; add {other} pairs"
+            )
+        return found
+
+    def files_by_stem(self) -> tuple[Path, ...]:
+        """Return the file that says what is day and what is night."""
+        return () if self.file is None else (self.file,)
 
     def patches_per_epoch(self, sizes: Sequence[tuple[int, int]]) -> int:
         """Return the number of patches that tile the images."""
@@ -117,34 +140,43 @@ class IlluminationRecipe(Recipe):
 
     def card(self) -> dict[str, Any]:
         """Return where it was read what is day and what is night."""
-        return {"lighting": "last letter of the stem" if self.file is None else sha256_file(self.file)}
+        return {"lighting": "last letter of the stem" if self.file is None else self.file_sha256}
 
 
-def read_lighting(path: Path) -> dict[str, str]:
-    """Read a CSV file with the columns ``stem`` and ``lighting``: stem -> ``day`` or ``night``.
+def read_lighting(path: Path) -> tuple[dict[str, str], str]:
+    """Read a CSV file with the columns ``stem`` and ``lighting``.
+
+    Returns:
+        Stem -> ``day`` or ``night``; and the SHA-256 of the file.
 
     Raises:
         DataError: it cannot be read, lacks a column, has another word in it, or names a stem twice otherwise.
     """
     known: dict[str, str] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            for row in table:
-                stem, lighting = row.get("stem"), (row.get("lighting") or "").strip().lower()
-                if stem is None:
-                    raise DataError(
-                        f"{path}: expected the columns stem and lighting, found {table.fieldnames}"
-                    )
-                if lighting not in LIGHTING or known.get(stem, lighting) != lighting:
-                    raise DataError(
-                        f"{path}, line {table.line_num}: expected day or night for {stem}, once, found "
-                        f"{row.get('lighting')!r}"
-                    )
-                known[stem] = lighting
+        content = path.read_bytes()
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        table = csv.DictReader(text, skipinitialspace=True)
+        columns = [name.strip() for name in table.fieldnames or ()]
+        missing = [name for name in ("stem", "lighting") if name not in columns]
+        if missing:
+            found = ", ".join(map(repr, columns)) or "none"
+            raise DataError(
+                f"{path}: expected the columns stem and lighting, found {found}; "
+                f"write {' and '.join(missing)} into the first line"
+            )
+        table.fieldnames = columns
+        for row in table:
+            stem, lighting = ((row[name] or "").strip() for name in ("stem", "lighting"))
+            if lighting.lower() not in LIGHTING or known.get(stem, lighting.lower()) != lighting.lower():
+                raise DataError(
+                    f"{path}, line {table.line_num}: expected day or night for {stem}, once, found "
+                    f"{lighting!r}; mend the line"
+                )
+            known[stem] = lighting.lower()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot read who is day and who is night: {error}") from error
-    return known
+    return known, hashlib.sha256(content).hexdigest()
 
 
 def _by_name(stem: str) -> str | None:

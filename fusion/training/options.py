@@ -92,6 +92,9 @@ class TrainingOptions:
             )
         if not isinstance(self.network, Mapping):
             raise ConfigError(f"network must be a mapping of settings, found {self.network!r}")
+        for name, value in self.network.items():
+            if value is None:
+                raise ConfigError(f"network: expected a value for {name}, found none; give one, or no {name}")
         # A copy of plain lists and values: nobody else can change it, and JSON gives the same back.
         plain = {str(k): list(v) if isinstance(v, tuple) else v for k, v in self.network.items()}
         object.__setattr__(self, "network", plain)

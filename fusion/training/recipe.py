@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ...datasets.records import Pair
+from ..contamination import TrainingData
 from .options import TrainingOptions
 from .schedule import warmup_cosine
 
@@ -175,8 +176,21 @@ class Recipe(ABC):
         """
         return None
 
-    def helpers(self) -> tuple[Path, ...]:
-        """Return weights files of networks that the losses ask: what these saw, this one has seen too."""
+    @classmethod
+    def seen(cls, _options: TrainingOptions) -> TrainingData:
+        """Return what networks that the losses ask were trained on: what these saw, this one has seen too."""
+        return TrainingData()
+
+    def training_targets(self, pairs: Sequence[Pair]) -> Sequence[float] | None:
+        """Return :meth:`targets` of the pairs that are trained on, where there may be more to ask of them.
+
+        Raises:
+            DataError: it is not known of a pair, or nothing can be learned from what is known.
+        """
+        return self.targets(pairs)
+
+    def files_by_stem(self) -> tuple[Path, ...]:
+        """Return the files that :meth:`targets` looks pairs up in: no two pairs may share a stem."""
         return ()
 
     def export(self, network: nn.Module) -> nn.Module:

@@ -65,7 +65,8 @@ def options_for(method: str, given: Mapping[str, Any]) -> TrainingOptions:
     cls = recipe_class(method)
     said = {name: value for name, value in given.items() if value is not None}
     for name in PARTICULAR:
-        if said.get(name) and name not in cls.reads:
+        # A zero is something said, but no settings at all, or the method's own value, ask for nothing.
+        if name in said and name not in cls.reads and said[name] not in ({}, cls.defaults.get(name)):
             what = f"it reads {', '.join(sorted(cls.reads))}" if cls.reads else "it has one size and recipe"
             raise ConfigError(f"method {method!r} has no option {name}, found {said[name]}; {what}")
     options = TrainingOptions.from_dict({**cls.defaults, **said, "method": method})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 import time
@@ -23,10 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ...datasets.errors import DataError, MethodError, StorageError
+from ...datasets.errors import CheckpointError, DataError, MethodError, StorageError
 from ...datasets.records import Pair
 from ..contamination import TrainingData, stated_by_weights
-from ..weights import load_strict, load_weights, save_weights, sha256
+from ..weights import card_path, load_strict, load_weights, save_weights, sha256
 from .cards import training_card
 from .checkpoint import (
     Checkpoint,
@@ -41,7 +42,7 @@ from .checkpoint import (
 )
 from .data import DecodedPairs, EpochOrder, hash_pairs, patch_loader
 from .distributed import World, world
-from .labels import find_labels
+from .labels import find_labels, require_own_stems
 from .log import Curves, Row, write_csv
 from .optimiser import Optimiser
 from .options import NETWORK_FILES, TrainingOptions
@@ -101,8 +102,9 @@ def train(
 
     Raises:
         DataError: no pairs, an unreadable image, or pairs without a label where labels are given.
-        CheckpointError: the checkpoint is damaged, or of a run with other options or data.
-        MethodError: unknown method, or the loss left the finite numbers.
+        CheckpointError: the checkpoint is damaged, or of a run with other options or data; or the weights to
+            start from are.
+        MethodError: unknown method, or losses or weights left the finite numbers.
         ConfigError: the device is not there or the batch cannot be shared by the processes.
         StorageError: ``out`` cannot be written.
     """
@@ -136,7 +138,7 @@ class _Run:
         here: World,
         trained_on: tuple[str, ...],
     ) -> None:
-        self.options, self.out, self.here, self.trained_on = options, out, here, trained_on
+        self.options, self.out, self.here = options, out, here
         self.recipe = recipe_for(options)
         self.precision = Precision(options.amp, here.device)
 
@@ -144,10 +146,13 @@ class _Run:
         pairs = sorted(train_pairs, key=lambda pair: pair.stem)
         self.pairs = len(pairs)
         self.labels = find_labels(options.labels, pairs)
-        self.pairs_sha256, self.image_hashes = hash_pairs(pairs, self.labels) if here.leads else ("", [])
+        for file in (*([options.labels] if options.labels else ()), *self.recipe.files_by_stem()):
+            require_own_stems([*pairs, *validation_pairs], file)
+        self.pairs_sha256, image_hashes = hash_pairs(pairs, self.labels) if here.leads else ("", [])
+        self.labels_card = self.labels.card() if here.leads else None
         patches = self.recipe.patches_per_epoch([(pair.height, pair.width) for pair in pairs])
         self.order = EpochOrder(len(pairs), options, here.rank, here.size, patches)
-        decoded = DecodedPairs(pairs, labels=self.labels, targets=self.recipe.targets(pairs))
+        decoded = DecodedPairs(pairs, labels=self.labels, targets=self.recipe.training_targets(pairs))
         on_gpu = here.device.type == "cuda"
         workers, contrast = _workers(options, here), self.recipe.least_contrast
         self.loader = patch_loader(decoded, self.order, options, workers, on_gpu, contrast)
@@ -160,14 +165,12 @@ class _Run:
         self.network = self.recipe.build()
         self.init_sha256: str | None = None
         if options.init_weights is not None:
-            load_strict(self.network, load_weights(options.init_weights)[0], options.init_weights)
+            load_strict(self.network, _first_weights(options.init_weights), options.init_weights)
             self.init_sha256 = sha256(options.init_weights)
         # What the first weights were trained on, these have seen too, and what the losses' helpers saw.
-        first = () if options.init_weights is None else (options.init_weights,)
-        seen = TrainingData(trained_on, frozenset(self.image_hashes))
-        for file in (*first, *self.recipe.helpers()):
-            seen = stated_by_weights(file) | seen
-        self.trained_on, self.image_hashes = seen.names, sorted(seen.images or ())
+        first = TrainingData() if options.init_weights is None else stated_by_weights(options.init_weights)
+        own = TrainingData(trained_on, frozenset(image_hashes))
+        self.seen = first | self.recipe.seen(options) | own
         self.network.to(here.device)
         self.optimiser = Optimiser(self.network, self.recipe, self.precision)
         self.stepper: nn.Module = _Step(self.network, self.recipe)
@@ -217,8 +220,17 @@ class _Run:
         restore_network(self.network, checkpoint)
         restore_optimizer(self.optimiser.adam, self.optimiser.names, checkpoint)
         self.precision.scaler.load_state_dict(checkpoint.state["scaler"])
+        spoilt = _not_finite(self.network)
+        if spoilt:
+            raise CheckpointError(
+                f"cannot resume: expected finite weights in the checkpoint in {self.out}, found NaN or "
+                f"infinity in {spoilt}: that training diverged; train without resuming, with a smaller "
+                "learning_rate"
+            )
         self.epochs_done = checkpoint.epoch
         self.seconds, self.rows = checkpoint.state["seconds"], checkpoint.state["curves"]
+        if self.here.leads:  # a run that was killed after the checkpoint has not logged its last epoch
+            write_csv(self.rows, self.out / "log.csv")
         logger.info("going on after epoch %d of %d in %s", checkpoint.epoch, self.options.epochs, self.out)
 
     def _enter(self, phase: Phase) -> None:
@@ -255,7 +267,13 @@ class _Run:
             said = f"epoch {epoch + 1}/{self.options.epochs} loss {terms['total']:.4f}"
             progress(step + 1, self.options.epochs * self.steps, said)
         measured = self.recipe.measures()
-        means = self.here.mean([*(total / self.steps for total in sums.values()), *measured.values()])
+        spoilt = self._spoilt(batch)
+        means = self.here.mean(
+            [*(total / self.steps for total in sums.values()), *measured.values(), float(bool(spoilt))]
+        )
+        if means.pop():
+            reason = f"it left values that are not finite in {spoilt or 'another process'}"
+            raise MethodError(self._stopped(reason, epoch, self.steps - 1))
         self.epochs_done = epoch + 1
         done = self.epochs_done * self.steps
         row: Row = {"epoch": self.epochs_done, "step": done}
@@ -265,6 +283,9 @@ class _Run:
         if self.here.leads:
             validation = self.validation.run(self.network, epoch, done, curves)
             row |= {f"validation_{name}": value for name, value in validation.items()}
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise MethodError(self._stopped(f"{name} is {value}", epoch, self.steps - 1))
         row["seconds"] = time.monotonic() - started
         self.seconds += row["seconds"]
         self.rows.append(row)
@@ -272,6 +293,20 @@ class _Run:
             curves.scalars("epoch", row, done)
         if self.here.leads:
             self._save()
+
+    @torch.no_grad()
+    def _spoilt(self, batch: Batch) -> str:
+        """Return what is not finite after an epoch, e.g. the name of a parameter; empty: nothing.
+
+        A step looks at its own loss only: nobody has seen yet what the last one did to the weights.
+        """
+        spoilt = _not_finite(self.network)
+        if spoilt or self.validation.pairs:  # whose losses show what the network makes of an image
+            return spoilt
+        self.network.eval()
+        with self.precision.autocast():
+            fused = self.recipe.fused(self.network, batch.to(self.here.device))
+        return "" if fused is None or fused.isfinite().all() else "a fused patch"
 
     def _stopped(self, reason: str, epoch: int, number: int) -> str:
         kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "no epoch was finished"
@@ -288,6 +323,7 @@ class _Run:
             "pairs_sha256": self.pairs_sha256,
             "init_sha256": self.init_sha256,
             "recipe": json.loads(json.dumps(self.recipe.card())),
+            "recipe_version": self.recipe.version,
         }
 
     def _save(self) -> None:
@@ -313,12 +349,11 @@ class _Run:
             self.recipe,
             network,
             rows=self.rows,
-            trained_on=self.trained_on,
+            seen=self.seen,
             pairs=self.pairs,
             pairs_sha256=self.pairs_sha256,
-            image_hashes=self.image_hashes,
             init_sha256=self.init_sha256,
-            labels=self.labels.card(),
+            labels=self.labels_card,
             hardware={
                 "device": torch.cuda.get_device_name(self.here.device) if gpu else self.here.device.type,
                 "processes": self.here.size,
@@ -338,6 +373,32 @@ def _own_random_numbers(device: torch.device) -> Iterator[None]:
     """Leave the caller's random state as it was."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
+
+
+def _not_finite(network: nn.Module) -> str:
+    """Return the name of the first parameter or buffer with a value that is not finite; empty: all are."""
+    tensors = network.state_dict()
+    finite = torch.stack([tensor.isfinite().all() for tensor in tensors.values()])
+    if finite.all():  # the only time that a GPU is waited for
+        return ""
+    return next(name for name, good in zip(tensors, finite.tolist(), strict=True) if not good)
+
+
+def _first_weights(path: Path) -> dict[str, Tensor]:
+    """Read the weights to start from.
+
+    Raises:
+        CheckpointError: they were not made by a training here, or are damaged.
+    """
+    card = card_path(path)
+    ours = path.suffix == ".safetensors"
+    if path.is_file() and not (ours and card.is_file()):
+        found = f"no {card.name}" if ours else f"the suffix {path.suffix!r}"
+        raise CheckpointError(
+            f"{path}: --init takes weights made by `regionfuse train`, a .safetensors file with its card "
+            f"(FILE.safetensors.json) beside it, found {found}; give such a file, or start without --init"
+        )
+    return load_weights(path)[0]
 
 
 def _mix(*numbers: int) -> int:

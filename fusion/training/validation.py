@@ -70,7 +70,7 @@ class Validation:
                 losses, fused = self.recipe.validate(network, batch, epoch)
             for term, value in losses.items():
                 sums[term] = sums.get(term, 0.0) + value.item() / len(self.pairs)
-            if draws and fused is not None:
+            if draws and fused is not None and fused.isfinite().all():
                 sheet = side_by_side(batch.visible, batch.infrared, fused)
                 write_png(self.folder / f"{pair.stem}_epoch{epoch + 1:03d}.png", sheet)
                 if curves is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +81,14 @@ def test_it_learns_to_tell_day_from_night_and_weighs_piafusions_losses(tmp_path:
     assert fused.card["trained_on"] == ["streets", "other"]
     assert set(fused.card["training_images"]) > set(result.card["training_images"])
     assert len(fused.card["training_images"]) == 9
+    assert "training_images_unknown_of" not in fused.card
+    # Without its card it is taken for the authors', which were trained on MSRS.
+    bare = tmp_path / "bare.safetensors"
+    shutil.copy(result.weights, bare)
+    unlisted = replace(options, network={"illumination": str(bare)})
+    alone = train(unlisted, [held_out[0]], (), tmp_path / "alone", trained_on=("other",)).card
+    assert (alone["trained_on"], alone["training_images_unknown_of"]) == (["MSRS", "other"], ["MSRS"])
+    assert len(alone["training_images"]) == 1
 
     # Where the file lies is no fact about the weights, and a training goes on when it has moved.
     assert fused.card["options"]["network"] == {"illumination": "weights.safetensors"}
@@ -151,8 +161,8 @@ def test_targets_travel_with_their_pair(tmp_path: Path) -> None:
 
 def test_a_file_says_what_is_day_and_what_is_night(tmp_path: Path) -> None:
     file = tmp_path / "light.csv"
-    file.write_text("lighting,stem\nnight,a\n Day ,b\nnight,c\nnight,a\n", encoding="utf-8-sig")
-    assert read_lighting(file) == {"a": "night", "b": "day", "c": "night"}
+    file.write_text("lighting, stem \nnight, a\n Day ,b\nnight,c\nnight,a\n", encoding="utf-8-sig")
+    assert read_lighting(file)[0] == {"a": "night", "b": "day", "c": "night"}
     pairs = [Pair(stem, tmp_path, tmp_path, 1, 1) for stem in "bca"]
     assert recipe(lighting=str(file)).targets(pairs) == [0, 1, 1]
     assert len(recipe(lighting=str(file)).card()["lighting"]) == 64
@@ -161,9 +171,11 @@ def test_a_file_says_what_is_day_and_what_is_night(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,lighting\na,day\n", "expected the columns stem and lighting, found \\['name', 'lighting'\\]"),
+        ("name,lighting\na,day\n", "columns stem and lighting, found 'name', 'lighting'; write stem into"),
         ("stem,lighting\na,dusk\n", "line 2: expected day or night for a, once, found 'dusk'"),
-        ("stem\na\n", "line 2: expected day or night for a, once, found None"),
+        ("stem\na\n", "expected the columns stem and lighting, found 'stem'; write lighting into"),
+        ("", "expected the columns stem and lighting, found none; write stem and lighting into"),
+        ("stem,lighting\na\n", "line 2: expected day or night for a, once, found ''"),
         ("stem,lighting\na,day\na,night\n", "line 3: expected day or night for a, once, found 'night'"),
         ("stem,lighting\nb,day\n", "not known of a: not in .*write a CSV file"),
         (None, "cannot read who is day"),
@@ -184,6 +196,41 @@ def test_names_that_do_not_say_it(tmp_path: Path) -> None:
         recipe().targets(pairs)
     with pytest.raises(ConfigError, match="unknown setting 'light'; known: lighting"):
         recipe(light="x")
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_only_days_to_train_on(tmp_path: Path, by_file: bool) -> None:
+    days = streets(tmp_path)[:4]
+    network, where = {}, "the last letters of their names"
+    if by_file:
+        where = str(tmp_path / "light.csv")
+        Path(where).write_text("stem,lighting\n" + "".join(f"{day.stem},day\n" for day in days))
+        network = {"lighting": where}
+    with pytest.raises(DataError, match=f"found 4 to train on that {where} all call day: .* add night pairs"):
+        train(options_for("piafusion-illumination", {"network": network}), days, (), tmp_path / "light")
+    assert recipe(**network).targets(days) == [0, 0, 0, 0], "to validate on, they will do"
+
+
+def test_the_file_of_the_start_counts(tmp_path: Path) -> None:
+    pairs, file = streets(tmp_path), tmp_path / "light.csv"
+    file.write_text("stem,lighting\n" + "".join(f"{pair.stem},{pair.stem[-1]}\n" for pair in pairs))
+    file.write_text(file.read_text().replace(",D\n", ",day\n").replace(",N\n", ",night\n"))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    given = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 8, "patch": 16, "device": "cpu"}
+    options = options_for("piafusion-illumination", {**given, "network": {"lighting": str(file)}})
+    result = train(options, pairs, (), tmp_path / "light", progress=lambda *_: file.unlink())
+    assert result.card["lighting"] == digest
+
+
+def test_the_file_knows_a_pair_by_its_stem(tmp_path: Path) -> None:
+    pairs, file = streets(tmp_path / "ms"), tmp_path / "light.csv"
+    rows = [f"{pair.stem},{'day' if pair.stem.endswith('D') else 'night'}\n" for pair in pairs]
+    file.write_text("stem,lighting\n" + "".join(rows))
+    other = street(tmp_path / "ms2", pairs[0].stem, 20, 30)
+    options = options_for("piafusion-illumination", {"network": {"lighting": str(file)}})
+    for training, validation in (([*pairs, other], []), (pairs, [other])):
+        with pytest.raises(DataError, match=r"for 00000D: .*ms/vi/00000D\.png and .*ms2/vi/00000D\.png"):
+            train(options, training, validation, tmp_path / "light")
 
 
 def test_it_agrees_with_the_official_classifier_on_real_images(shared: Path, tmp_path: Path) -> None:

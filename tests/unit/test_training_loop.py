@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from regionfuse.datasets.errors import CheckpointError, DataError, MethodError, StorageError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
+from regionfuse.fusion.training import trainer
+from regionfuse.fusion.training.checkpoint import read_checkpoint, write_checkpoint
 from regionfuse.fusion.training.options import TrainingOptions
 from regionfuse.fusion.training.recipe import Batch, ParameterGroup, Phase, Recipe
 from regionfuse.fusion.training.recipes import RECIPES
@@ -79,6 +81,38 @@ class BrokenRecipe(ToyRecipe):
         return losses
 
 
+class SpoiltRecipe(ToyRecipe):
+    """The last step of its second epoch leaves weights that no loss of the training shows."""
+
+    def schedule(self, step: int, steps_per_epoch: int) -> float:
+        return float("inf") if step == 2 * steps_per_epoch - 1 else 1.0
+
+
+class UnseenRecipe(ToyRecipe):
+    """From the second epoch on it is only the validation that leaves the finite numbers."""
+
+    def validate(
+        self, network: nn.Module, batch: Batch, epoch: int
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        losses, fused = super().validate(network, batch, epoch)
+        return {name: value / (1 - epoch) for name, value in losses.items()}, fused
+
+
+class BlackRecipe(ToyRecipe):
+    """Its second epoch leaves finite weights that give no image."""
+
+    def fused(self, network: nn.Module, batch: Batch) -> Tensor:
+        return super().fused(network, batch) / (len(self.epochs) < 2)
+
+    def measures(self) -> dict[str, float]:
+        self.epochs.append(len(self.epochs))
+        return {}
+
+    def __init__(self, options: TrainingOptions) -> None:
+        super().__init__(options)
+        self.epochs: list[int] = []
+
+
 OPTIONS = TrainingOptions(
     method="toy", epochs=4, batch_size=2, patch=16, learning_rate=1e-2, steps_per_epoch=3, device="cpu"
 )
@@ -89,6 +123,9 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "toy", ToyRecipe)
     monkeypatch.setitem(RECIPES, "phased", PhasedRecipe)
     monkeypatch.setitem(RECIPES, "broken", BrokenRecipe)
+    monkeypatch.setitem(RECIPES, "spoilt", SpoiltRecipe)
+    monkeypatch.setitem(RECIPES, "unseen", UnseenRecipe)
+    monkeypatch.setitem(RECIPES, "black", BlackRecipe)
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +322,85 @@ def test_a_loss_that_is_not_finite_stops_the_run(pairs: list[Pair], tmp_path: Pa
         train(replace(OPTIONS, method="broken"), pairs, (), tmp_path)
     assert all(t.isfinite().all() for t in load_file(tmp_path / "checkpoint.safetensors").values())
     assert not (tmp_path / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "validation", "said"),
+    [
+        ("spoilt", 1, "it left values that are not finite in first.weight"),
+        ("spoilt", 0, "it left values that are not finite in first.weight"),
+        ("unseen", 1, "validation_total is inf"),
+        ("black", 0, "it left values that are not finite in a fused patch"),
+    ],
+)
+def test_what_the_last_step_of_an_epoch_broke_is_not_saved(
+    pairs: list[Pair], tmp_path: Path, method: str, validation: int, said: str
+) -> None:
+    with pytest.raises(MethodError, match=rf"stopped at epoch 2, step 3 of 3: {said}; .* epoch 1 is kept"):
+        train(replace(OPTIONS, method=method, epochs=2), pairs[:4], pairs[4 : 4 + validation], tmp_path)
+    assert json.loads((tmp_path / "checkpoint.json").read_text())["epoch"] == 1
+    assert all(t.isfinite().all() for t in load_file(tmp_path / "checkpoint.safetensors").values())
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_a_checkpoint_of_a_diverged_run_is_refused(pairs: list[Pair], tmp_path: Path) -> None:
+    """Versions before this one wrote such checkpoints."""
+    options = replace(OPTIONS, epochs=1)
+    train(options, pairs, (), tmp_path)
+    written = read_checkpoint(tmp_path)
+    assert written is not None
+    written.tensors["network.norm.running_var"][0] = float("nan")
+    write_checkpoint(written, tmp_path)
+    with pytest.raises(CheckpointError, match=r"NaN or infinity in norm\.running_var: .* without resuming"):
+        train(options, pairs, (), tmp_path)
+
+
+def test_the_log_is_whole_after_a_kill_between_checkpoint_and_log(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise Stop
+
+    options = replace(OPTIONS, epochs=1)
+    with monkeypatch.context() as once:
+        once.setattr(trainer, "write_csv", killed)
+        with pytest.raises(Stop):
+            train(options, pairs, (), tmp_path)
+    assert not (tmp_path / "log.csv").exists()
+    train(options, pairs, (), tmp_path)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
+
+
+def test_another_version_of_the_recipe_does_not_go_on(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trainer._Run._identity
+    with monkeypatch.context() as before:  # checkpoints that do not say it are of the first version
+        before.setattr(
+            trainer._Run,
+            "_identity",
+            lambda run: {name: value for name, value in whole(run).items() if name != "recipe_version"},
+        )
+        train_until(4, OPTIONS, pairs, tmp_path)
+    monkeypatch.setattr(ToyRecipe, "version", 2)
+    with pytest.raises(CheckpointError, match=r"toy is of version 2, .* than version 1 of the checkpoint"):
+        train(OPTIONS, pairs[:4], pairs[4:], tmp_path)
+    monkeypatch.setattr(ToyRecipe, "version", 1)
+    train_until(7, OPTIONS, pairs, tmp_path)
+    monkeypatch.setattr(ToyRecipe, "version", 3)
+    with pytest.raises(CheckpointError, match=r"version 3, .* than version 1"):
+        train(OPTIONS, pairs[:4], pairs[4:], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("SHIP.pth", "the suffix '.pth'"), ("a.safetensors", "no a.saf")]
+)
+def test_initial_weights_of_someone_else(pairs: list[Pair], tmp_path: Path, name: str, found: str) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(CheckpointError, match=rf"--init takes weights made by .*regionfuse train.*{found}"):
+        train(replace(OPTIONS, init_weights=tmp_path / name), pairs, (), tmp_path / "out")
+    with pytest.raises(CheckpointError, match="no such weights file"):
+        train(replace(OPTIONS, init_weights=tmp_path / "none.pth"), pairs, (), tmp_path / "out")
 
 
 def test_interrupt_leaves_the_checkpoint(pairs: list[Pair], tmp_path: Path) -> None:

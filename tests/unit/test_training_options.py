@@ -13,8 +13,9 @@ from regionfuse.datasets.errors import ConfigError, MethodError
 from regionfuse.fusion.training.distributed import choose_device
 from regionfuse.fusion.training.options import TrainingOptions
 from regionfuse.fusion.training.precision import Precision
-from regionfuse.fusion.training.recipes import recipe_for, trainable
+from regionfuse.fusion.training.recipes import options_for, recipe_for, trainable
 from regionfuse.fusion.training.schedule import warmup_cosine
+from regionfuse.pipeline.commands.train import settings
 
 
 def test_options_survive_json() -> None:
@@ -44,6 +45,11 @@ def test_misspelt_option_gets_the_nearest_name() -> None:
 def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         TrainingOptions.from_dict(wrong)
+
+
+def test_a_setting_of_the_network_needs_a_value() -> None:
+    with pytest.raises(ConfigError, match="expected a value for illumination, found none"):
+        options_for("piafusion", {"network": settings(["illumination=null"])})
 
 
 def test_schedule_warms_up_and_falls_to_zero() -> None:

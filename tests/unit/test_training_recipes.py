@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from regionfuse.datasets.errors import ConfigError, DataError, MethodError
+from regionfuse.datasets.errors import CheckpointError, ConfigError, DataError, MethodError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.records import Pair
 from regionfuse.fusion.names import BUILTINS, HELPERS
@@ -181,6 +181,9 @@ def test_an_epoch_holds_as_many_patches_as_the_authors_cut() -> None:
         ("ship", {"network": {"width": 3}}, "no option network"),
         ("sage", {"mu_load": 1.0}, "no option mu_load"),
         ("dcevo", {"warmup_epochs": 3}, "no option warmup_epochs"),
+        ("ship", {"lambda_gradient": 0.0}, "'ship' has no option lambda_gradient, found 0"),
+        ("ship", {"mu_load": 0.0}, "no option mu_load"),
+        ("piafusion", {"load_epochs": 0}, "no option load_epochs, found 0; it reads network"),
         ("sage", {}, "learns from a teacher's images: give a folder"),
         ("a2rnet", {}, "learns from pseudo-labels: give a folder"),
         ("ship", {"labels": Path("x")}, "learns without labels"),
@@ -191,6 +194,11 @@ def test_an_epoch_holds_as_many_patches_as_the_authors_cut() -> None:
 def test_options_that_a_method_does_not_take(method: str, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         recipe_for(options_for(method, given))
+
+
+def test_what_a_method_has_anyway_may_be_said() -> None:
+    given = {"preset": "published", "warmup_epochs": 0, "network": {}, "region": None}
+    assert options_for("ship", given) == options_for("ship", {})
 
 
 def test_ddfm_is_not_trained() -> None:
@@ -220,8 +228,40 @@ def test_labels_count_for_the_identity_of_a_run(tmp_path: Path) -> None:
     before, card = hash_pairs([pair], labels), labels.card()
     assert before[0] != hash_pairs([pair])[0]
     write_png(tmp_path / "fused" / "a.png", np.zeros((SIDE, SIDE), np.uint8))
-    assert hash_pairs([pair], labels)[0] != before[0]
-    assert card is not None and card != labels.card() and card["folder"] == "fused"
+    changed = find_labels(tmp_path / "fused", [pair])
+    assert hash_pairs([pair], changed)[0] != before[0]
+    assert card is not None and card != changed.card() and card["folder"] == "fused"
+
+
+def test_the_card_vouches_for_the_labels_of_the_start(tmp_path: Path) -> None:
+    """Read once, they may be gone when the training ends; with others it does not go on."""
+    pair = scene(tmp_path, "a", 1)
+    file = tmp_path / "fused" / "a.png"
+    content, card = file.read_bytes(), find_labels(tmp_path / "fused", [pair]).card()
+    given = {"labels": tmp_path / "fused", "network": {"attack_steps": 1}, "device": "cpu"}
+    small = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 1, "patch": SIDE}
+    options = options_for("a2rnet", {**given, **small})
+    gone = train(options, [pair], (), tmp_path / "out", progress=lambda *_: file.unlink())
+    assert card is not None and gone.card["labels"] == {"what": "pseudo-labels", **card}
+
+    write_png(file, np.zeros((SIDE, SIDE), np.uint8))
+    with pytest.raises(CheckpointError, match="the training pairs or their labels are not those"):
+        train(options, [pair], (), tmp_path / "out")
+    file.write_bytes(content)
+    assert train(options, [pair], (), tmp_path / "out").card["labels"] == gone.card["labels"]
+
+
+def test_labels_know_a_pair_by_its_stem(tmp_path: Path) -> None:
+    one, other = scene(tmp_path / "ms", "a", 1), scene(tmp_path / "ms2", "a", 2)
+    fused = tmp_path / "ms" / "fused"
+    with pytest.raises(DataError, match=r"for a: .*ms/vi/a\.png and .*ms2/vi/a\.png; rename") as caught:
+        find_labels(fused, [one, other])
+    assert "\n" not in str(caught.value)
+    find_labels(fused, [one, one])
+    # One of them may have been kept out for the validation.
+    options = options_for("a2rnet", {"labels": fused, "patch": SIDE, "epochs": 1, "device": "cpu"})
+    with pytest.raises(DataError, match="expected one pair for each, found two for a"):
+        train(options, [one], [other], tmp_path / "out")
 
 
 def test_labels_that_do_not_fit(tmp_path: Path) -> None:
