@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def train(request: TrainRequest, screen: Screen) -> None:
     from ...fusion.names import HELPERS
     from ...fusion.training.recipes import options_for, recipe_class
     from ...fusion.training.trainer import train as work
-    from ..store import explained
+    from ..store import explained, locked
 
     first = int(os.environ.get("RANK", "0")) == 0  # Under torchrun only one process speaks.
     if not first:
@@ -57,7 +58,9 @@ def train(request: TrainRequest, screen: Screen) -> None:
         )
         if options.labels is not None:
             screen.say(f"learns from {recipe_class(request.method).labels}: {options.labels}")
-        with screen.task(f"train {request.method} on {len(training)} pairs") as progress:
+        # Of the processes under torchrun one holds the folder for all of them.
+        held = locked(request.out) if first else nullcontext()
+        with held, screen.task(f"train {request.method} on {len(training)} pairs") as progress:
             result = work(
                 options,
                 training,
