@@ -5,22 +5,34 @@ Each returns a sentence when the method passes and raises a MethodError that say
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from ..datasets.errors import MethodError
-from .apply import call_method, method_input
-from .check_scenes import LEVEL, Scene, make_scene
+from .apply import call_method, method_input, out_of_memory
+from .check_scenes import LEVEL, ImagePair, make_scene, role_scenes
 from .contract import FusionMethod
 from .padding import pad_to_stride
 
 SEED = 20240
+DEPTH = 4
+"""Modules are looked for in attributes of attributes, to this depth."""
 
 
-def to_tensors(scene: Scene) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return infrared ``1 x 1 x H x W`` and visible RGB ``1 x 3 x H x W``."""
-    visible = torch.from_numpy(np.ascontiguousarray(scene.visible)).permute(2, 0, 1)[None]
-    return torch.from_numpy(np.ascontiguousarray(scene.infrared))[None, None], visible
+def to_tensors(pair: ImagePair) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return infrared ``1 x 1 x H x W`` and visible RGB ``1 x 3 x H x W``.
+
+    They are copies: a method that writes to its inputs must not change the scenes of other checks.
+    """
+    visible = torch.from_numpy(np.array(pair.visible)).permute(2, 0, 1)[None].contiguous()
+    return torch.from_numpy(np.array(pair.infrared))[None, None], visible
 
 
 def raw_output(method: FusionMethod, infrared: torch.Tensor, visible_rgb: torch.Tensor) -> torch.Tensor:
@@ -33,7 +45,16 @@ def check_dtype(method: FusionMethod) -> str:
     """The output is float32."""
     infrared, visible = (pad_to_stride(image, method.card.stride) for image in to_tensors(make_scene()))
     with torch.inference_mode():
-        found = method.fuse(infrared, method_input(method, visible)).dtype
+        # Called directly: what call_method returns is float32 already.
+        try:
+            found = method.fuse(infrared, method_input(method, visible)).dtype
+        except Exception as error:
+            if isinstance(error, MethodError) or out_of_memory(error):
+                raise
+            text = " ".join(str(error).split()) or "no message"
+            raise MethodError(
+                f"failed on a later call, though not on the first: {type(error).__name__}: {text}"
+            ) from error
     if found != torch.float32:
         raise MethodError(
             f"expected float32, found {str(found).removeprefix('torch.')}; return fused.float()"
@@ -71,39 +92,104 @@ def check_finite(method: FusionMethod) -> str:
 
 
 def check_batch(method: FusionMethod) -> str:
-    """Images of a batch do not touch one another."""
-    pairs = [to_tensors(make_scene(seed=seed)) for seed in (1, 2)]
-    torch.manual_seed(SEED)
-    both = raw_output(method, *(torch.cat(images) for images in zip(*pairs, strict=True)))
-    worst = 0.0
-    for index, pair in enumerate(pairs):
-        torch.manual_seed(SEED)
-        worst = max(worst, float((raw_output(method, *pair)[0] - both[index]).abs().max()))
+    """Images of a batch do not touch one another.
+
+    The pairs differ in brightness and contents, so that a mean or a neighbour of the wrong image shows.
+    """
+    pairs = [role_scenes()[index] for index in (0, 3, 5)]
+
+    def fuse(infrared: torch.Tensor, visible: torch.Tensor, seed: int = SEED) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return raw_output(method, infrared, visible)
+
+    single = [fuse(*to_tensors(pair))[0] for pair in pairs]
+    other = fuse(*to_tensors(pairs[0]), seed=SEED + 1)[0]
+    if float((other - single[0]).abs().max()) > LEVEL / 10:
+        return "not compared with single calls: the method is random by design, another seed is another image"
+    infrared, visible = (torch.cat(images) for images in zip(*map(to_tensors, pairs), strict=True))
+    together = fuse(infrared, visible)
+    worst = max(float((one - image).abs().max()) for one, image in zip(single, together, strict=True))
     if worst > LEVEL / 2:
         raise MethodError(
-            f"a batch of two differs from two single calls by {worst * 255:.1f} of 255 levels; take minima, "
+            f"a batch of three differs from single calls by {worst * 255:.1f} of 255 levels; take minima, "
             "means and norms for each image (dim=(1, 2, 3)), put batch norm into eval mode"
         )
-    return "a batch of two is two single calls"
+    return "a batch of three is three single calls"
 
 
 def check_inputs(method: FusionMethod) -> str:
     """The inputs are not written to."""
-    infrared, visible = to_tensors(make_scene())
+    infrared, rgb = to_tensors(make_scene())
+    visible = method_input(method, rgb)
     before = infrared.clone(), visible.clone()
-    raw_output(method, infrared, visible)
+    with torch.inference_mode():
+        call_method(method, infrared, visible, image="of the check")
     if not (torch.equal(infrared, before[0]) and torch.equal(visible, before[1])):
         raise MethodError("the input tensors were changed in place; work on a copy, as in infrared.clone()")
     return "left as they were"
+
+
+def check_mode(method: FusionMethod) -> str:
+    """Nothing that behaves differently in training is in training mode.
+
+    The harness puts ``method.network`` into eval mode; other modules are the method's own business.
+    """
+    for place, network in _networks(method):
+        for name, module in network.named_modules():
+            if module.training and _minds_mode(module):
+                path = ".".join(filter(None, (place, name)))
+                remedy = (
+                    "take .train() out of fuse"
+                    if path.startswith("self.network.") or path == "self.network"
+                    else "name the network self.network, or call .eval() on it"
+                )
+                raise MethodError(
+                    f"{path} ({type(module).__name__}) is in training mode while images are fused; {remedy}"
+                )
+    return "nothing is in training mode"
+
+
+def _networks(method: FusionMethod) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield the modules that can be reached from the attributes of a method, and where they are."""
+    seen: set[int] = set()
+    todo: list[tuple[str, Any, int]] = [("self", method, 0)]
+    while todo:
+        place, value, depth = todo.pop(0)
+        if id(value) in seen or depth > DEPTH:
+            continue
+        seen.add(id(value))
+        if isinstance(value, torch.nn.Module):
+            yield place, value
+        elif isinstance(value, dict):
+            todo += [(f"{place}[{key!r}]", item, depth + 1) for key, item in value.items()]
+        elif isinstance(value, list | tuple | set):
+            todo += [(f"{place}[{index}]", item, depth + 1) for index, item in enumerate(value)]
+        if value is method or not isinstance(value, torch.nn.Module | type | ModuleType | torch.Tensor):
+            held = getattr(value, "__dict__", {})
+            if isinstance(held, dict):
+                todo += [(f"{place}.{name}", item, depth + 1) for name, item in held.items()]
+
+
+def _minds_mode(module: torch.nn.Module) -> bool:
+    """Tell whether a module, without what it holds, computes something else in training mode."""
+    if isinstance(module, _BatchNorm | _InstanceNorm):
+        return module.running_mean is not None
+    if isinstance(module, _DropoutNd):
+        return module.p > 0
+    if isinstance(module, torch.nn.MultiheadAttention | torch.nn.RNNBase):
+        return module.dropout > 0
+    # DropPath and StochasticDepth of other libraries have no class in common.
+    own = type(module).__name__.lower()
+    return isinstance(module, torch.nn.RReLU) or own.startswith(("dropout", "droppath", "stochasticdepth"))
 
 
 def check_device(method: FusionMethod) -> str:
     """The method works where its inputs are."""
     if not torch.cuda.is_available():
         return "runs on the CPU; there is no GPU here to try"
-    infrared, visible = to_tensors(make_scene())
     torch.manual_seed(SEED)
-    here = raw_output(method, infrared, visible)
+    here = raw_output(method, *to_tensors(make_scene()))
+    infrared, visible = to_tensors(make_scene())
     try:
         method.to("cuda")
         there = raw_output(method, infrared.cuda(), visible.cuda())
