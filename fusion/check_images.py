@@ -203,7 +203,7 @@ def check_roles(method: FusionMethod, gallery: Gallery) -> str:
     """Infrared and visible are not taken for one another, and both leave a trace.
 
     Every scene is fused as it is and with exchanged images. Exchanged roles are proven where the exchange
-    brings back visible texture that was lost, at little cost to the warm target, in nearly all kinds of scenes
+    brings back visible texture that was lost, at little cost to the warm target, in most kinds of scenes
     and clearly against none. More of the target alone proves nothing: methods that are cautious with
     infrared, RegionFuse among them, gain there, too. So not every exchange can be found: that of images which
     a method treats much alike (a maximum, pyramids, the shipped RegionFuse) passes.
