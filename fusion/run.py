@@ -41,7 +41,7 @@ def resolve_device(device: str) -> torch.device:
     if found.type not in ("cpu", "cuda", "mps") or (
         found.type == "mps" and not torch.backends.mps.is_available()
     ):
-        raise MethodError(f"device {device!r}: expected auto, cpu, cuda or cuda:N, found one that is not here")
+        raise MethodError(f"device {device!r}: expected auto, cpu, cuda or cuda:N; this one is not here")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise MethodError(f"device {device!r}: found {torch.cuda.device_count()} GPU(s); use auto or cpu")
     return found
