@@ -66,23 +66,30 @@ def claim(out: Path, origin: Mapping[str, Any], stems: Sequence[str], *, overwri
     """Note in the folder what makes its images; images of these stems by something else stay as they are.
 
     Raises:
-        ConfigError: there are such images and ``overwrite`` does not say to replace them.
+        ConfigError: there are such images and ``overwrite`` does not say to replace them, or images of other
+            stems, which would remain.
     """
     file = out / ORIGIN
     try:
         before = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = None
+    if before == origin:
+        return
+    by = before.get("method") if isinstance(before, dict) else None
+    whose = f"by {by} with other weights or settings" if by == origin["method"] else f"by {by}"
+    others = {path.stem for path in out.glob("*.png")} - set(stems) if by else set()
+    if others:
+        raise ConfigError(
+            f"{out} holds {len(others)} image(s) of other pairs made {whose}, expected {origin['method']}; "
+            "choose another --out"
+        )
     there = sum((out / f"{stem}.png").is_file() for stem in stems)
-    if there and before != origin and not overwrite:
-        by = before.get("method") if isinstance(before, dict) else None
-        whose = f"by {by} with other weights or settings" if by == origin["method"] else f"by {by}"
+    if there and not overwrite:
         raise ConfigError(
             f"{out} holds {there} of these images made {whose if by else 'by something unknown'}, expected "
             f"{origin['method']}; choose another --out, or --overwrite to replace them"
         )
-    if before == origin:
-        return
     try:
         out.mkdir(parents=True, exist_ok=True)
         for stem in stems:  # A stop in between must not leave a mixture.

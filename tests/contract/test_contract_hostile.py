@@ -196,6 +196,12 @@ def test_images_of_two_methods_are_never_mixed(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "b.png").is_file()
     run(tmp_path, "maximum", overwrite=True)
     assert (tmp_path / "out" / "a.png").read_bytes() != first
+    (tmp_path / "out" / "c.png").write_bytes(first)  # of another pair
+    for overwrite in (False, True):
+        with pytest.raises(
+            ConfigError, match=r"holds 1 image\(s\) of other pairs made by Maximum, expected Average"
+        ):
+            run(tmp_path, "average", overwrite=overwrite)
     (tmp_path / "out" / ORIGIN).unlink()
     with pytest.raises(ConfigError, match="made by something unknown, expected Maximum"):
         run(tmp_path, "maximum")
