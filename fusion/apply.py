@@ -56,40 +56,51 @@ def call_method(
     tile = tile or automatic_tile(method, height, width)
 
     def fuse(warm: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-        shape = tuple(seen.shape)
-        try:
-            fused = method.fuse(warm, seen)
-        except (Exception, SystemExit) as error:  # exit() in a method must not end the harness with it
-            if isinstance(error, MethodError) or out_of_memory(error):
-                raise
-            log.debug("%s failed on %s", method.card.name, image, exc_info=True)
-            text = " ".join(str(error).split()) or "no message"
-            hint = (
-                "; the harness runs methods in inference mode: what needs gradients goes into `with "
-                "torch.inference_mode(False), torch.enable_grad():`, on clones of the inputs"
-                if "does not require grad" in text or "inference tensor" in text.lower()
-                else ""
-            )
-            raise MethodError(
-                f"{method.card.name}: failed on image {image!r} ({height} x {width}): "
-                f"{type(error).__name__}: {text}{hint}"
-            ) from error
-        if not isinstance(fused, torch.Tensor):
-            raise MethodError(
-                f"{method.card.name}: image {image!r}: expected a torch.Tensor, found "
-                f"{type(fused).__name__}; {_REMEDIES.get(type(fused), 'return the fused image alone')}"
-            )
-        if tuple(fused.shape) != shape or not fused.is_floating_point():
-            raise MethodError(
-                f"{method.card.name}: image {image!r}: expected a float32 tensor of shape {shape}, "
-                f"found {str(fused.dtype).removeprefix('torch.')} of shape {tuple(fused.shape)}; "
-                f"{_remedy(method, shape, fused)}"
-            )
-        return fused.float()
+        return call_fuse(method, warm, seen, f"{image!r} ({height} x {width})").float()
 
     warm, seen = pad_to_stride(infrared, stride), pad_to_stride(visible, stride)
     fused = fuse_tiled(fuse, warm, seen, tile, stride) if tile else fuse(warm, seen)
     return crop(fused, height, width)
+
+
+def call_fuse(
+    method: FusionMethod, infrared: torch.Tensor, visible: torch.Tensor, image: str
+) -> torch.Tensor:
+    """Return what ``method.fuse`` returns for padded images, in the type that it has.
+
+    Raises:
+        MethodError: the method raised, or returned something of another type or shape; in one line.
+        RuntimeError: out of memory.
+    """
+    shape = tuple(visible.shape)
+    try:
+        fused = method.fuse(infrared, visible)
+    except (Exception, SystemExit) as error:  # exit() in a method must not end the harness with it
+        if isinstance(error, MethodError) or out_of_memory(error):
+            raise
+        log.debug("%s failed on %s", method.card.name, image, exc_info=True)
+        text = " ".join(str(error).split()) or "no message"
+        hint = (
+            "; the harness runs methods in inference mode: what needs gradients goes into `with "
+            "torch.inference_mode(False), torch.enable_grad():`, on clones of the inputs"
+            if "does not require grad" in text or "inference tensor" in text.lower()
+            else ""
+        )
+        raise MethodError(
+            f"{method.card.name}: failed on image {image}: {type(error).__name__}: {text}{hint}"
+        ) from error
+    if not isinstance(fused, torch.Tensor):
+        raise MethodError(
+            f"{method.card.name}: image {image}: expected a torch.Tensor, found "
+            f"{type(fused).__name__}; {_REMEDIES.get(type(fused), 'return the fused image alone')}"
+        )
+    if tuple(fused.shape) != shape or not fused.is_floating_point():
+        raise MethodError(
+            f"{method.card.name}: image {image}: expected a float32 tensor of shape {shape}, "
+            f"found {str(fused.dtype).removeprefix('torch.')} of shape {tuple(fused.shape)}; "
+            f"{_remedy(method, shape, fused)}"
+        )
+    return fused
 
 
 _REMEDIES: dict[type, str] = {

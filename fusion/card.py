@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from ..datasets.errors import MethodError
 
 ColorPolicy = Literal["luminance", "rgb"]
 Kind = Literal["control", "trivial", "classical", "learned", "external"]
-_TEXTS = (
-    "name",
-    "title",
-    "citation",
-    "bibtex",
-    "code_license",
-    "weights_license",
-    "weights_from",
-    "weights_sha256",
-    "notes",
-)
 
 
 def data_sets(stated: object, where: str) -> tuple[str, ...]:
@@ -79,9 +68,10 @@ class MethodCard:
     def problems(self) -> list[str]:
         """Return what the harness cannot work with, one phrase each; empty for a sound card."""
         found = []
-        for name in _TEXTS:
-            if not isinstance(getattr(self, name), str):
-                found.append(f"{name} {getattr(self, name)!r} is not a text")
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.type == "str" and not isinstance(value, str):
+                found.append(f"{entry.name} {value!r} is not a text")
         if isinstance(self.name, str) and not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
             found.append(f"name {self.name!r} must be lower case letters, digits, - and _")
         if not self.title:

@@ -16,7 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from ..datasets.errors import MethodError
-from .apply import call_method, method_input, out_of_memory
+from .apply import call_fuse, call_method, method_input
 from .check_scenes import LEVEL, ImagePair, make_scene, role_scenes
 from .contract import FusionMethod
 from .padding import pad_to_stride
@@ -45,16 +45,8 @@ def check_dtype(method: FusionMethod) -> str:
     """The output is float32."""
     infrared, visible = (pad_to_stride(image, method.card.stride) for image in to_tensors(make_scene()))
     with torch.inference_mode():
-        # Called directly: what call_method returns is float32 already.
-        try:
-            found = method.fuse(infrared, method_input(method, visible)).dtype
-        except Exception as error:
-            if isinstance(error, MethodError) or out_of_memory(error):
-                raise
-            text = " ".join(str(error).split()) or "no message"
-            raise MethodError(
-                f"failed on a later call, though not on the first: {type(error).__name__}: {text}"
-            ) from error
+        # Not by call_method: what that returns is float32 already.
+        found = call_fuse(method, infrared, method_input(method, visible), "of the check").dtype
     if found != torch.float32:
         raise MethodError(
             f"expected float32, found {str(found).removeprefix('torch.')}; return fused.float()"

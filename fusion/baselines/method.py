@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ...datasets.errors import CheckpointError, MethodError
-from ..card import MethodCard
+from ..card import MethodCard, data_sets
 from ..contract import FusionMethod
 from ..names import BUILTINS, MODES
 from ..weights import card_path, load_strict, load_weights, sha256
@@ -70,14 +70,12 @@ class BaselineMethod(FusionMethod):
             )
         self.network = build(name)
         load_strict(self.network, tensors, path)
-        trained_on = made.get("trained_on") or ()
-        trained_on = (trained_on,) if isinstance(trained_on, str) else tuple(map(str, trained_on))
         extent = ", ".join(_counted(made.get(f"{what}s", "?"), what) for what in ("pair", "epoch"))
         return replace(
             official_card(name, str(made["sha256"])),
             name=self.name,
             weights_license=str(made.get("weights_license", "")),
-            trained_on=trained_on,
+            trained_on=data_sets(made.get("trained_on"), str(path)),
             notes=f"trained here, {extent}{_taught_by(made)}",
         )
 

@@ -22,6 +22,7 @@ from ...datasets.records import Pair
 from ..baselines.catalogue import build
 from ..baselines.piafusion import IlluminationClassifier
 from .options import TrainingOptions
+from .piafusion import PIAFusionRecipe, patches_that_tile
 from .recipe import Batch, Recipe, full_precision
 
 LIGHTING = ("day", "night")
@@ -49,15 +50,7 @@ class IlluminationRecipe(Recipe):
         ),
     }
     reads: ClassVar[frozenset[str]] = frozenset({"network"})
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "preset": "published",
-        "epochs": 100,
-        "warmup_epochs": 0,
-        "batch_size": 128,
-        "patch": 64,
-        "learning_rate": 1e-3,
-        "gradient_clip": 0.0,
-    }
+    defaults: ClassVar[Mapping[str, Any]] = {**PIAFusionRecipe.defaults, "epochs": 100}
 
     def __init__(self, options: TrainingOptions) -> None:
         super().__init__(options)
@@ -118,7 +111,7 @@ class IlluminationRecipe(Recipe):
 
     def patches_per_epoch(self, sizes: Sequence[tuple[int, int]]) -> int:
         """Return the number of patches that tile the images."""
-        return sum(max(1, (h // self.options.patch) * (w // self.options.patch)) for h, w in sizes)
+        return patches_that_tile(sizes, self.options.patch)
 
     def schedule(self, _step: int, _steps_per_epoch: int) -> float:
         """Return 1: the rate does not change."""

@@ -132,7 +132,7 @@ class PIAFusionRecipe(BaselineRecipe):
 
     def patches_per_epoch(self, sizes: Sequence[tuple[int, int]]) -> int:
         """Return the number of patches that tile the images."""
-        return sum(max(1, (h // self.options.patch) * (w // self.options.patch)) for h, w in sizes)
+        return patches_that_tile(sizes, self.options.patch)
 
     def card(self) -> dict[str, Any]:
         """Return the encoder, and whether, and which, classifier weighed the losses."""
@@ -169,6 +169,11 @@ class PIAFusionXRestormerRecipe(PIAFusionRecipe):
     def card(self) -> dict[str, Any]:
         """Return what PIAFusion's card has: the weights' origin is one method with two encoders."""
         return {"method": "piafusion", **super().card()}
+
+
+def patches_that_tile(sizes: Sequence[tuple[int, int]], side: int) -> int:
+    """Return how many patches of ``side`` pixels tile images of these heights and widths, one at least."""
+    return sum(max(1, (height // side) * (width // side)) for height, width in sizes)
 
 
 def _turn_bright_side_up(network: nn.Module) -> None:

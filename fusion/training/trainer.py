@@ -27,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ...datasets.errors import CheckpointError, DataError, MethodError, StorageError
 from ...datasets.records import Pair
 from ..contamination import TrainingData, stated_by_weights
-from ..weights import card_path, load_strict, load_weights, save_weights, sha256
+from ..weights import load_strict, save_weights, sha256
 from .cards import training_card
 from .checkpoint import (
     Checkpoint,
@@ -42,6 +42,7 @@ from .checkpoint import (
 )
 from .data import DecodedPairs, EpochOrder, hash_pairs, patch_loader
 from .distributed import World, world
+from .initial_weights import read_initial_weights
 from .labels import find_labels, require_own_stems
 from .log import Curves, Row, write_csv
 from .optimiser import Optimiser
@@ -165,7 +166,7 @@ class _Run:
         self.network = self.recipe.build()
         self.init_sha256: str | None = None
         if options.init_weights is not None:
-            load_strict(self.network, _first_weights(options.init_weights), options.init_weights)
+            load_strict(self.network, read_initial_weights(options.init_weights), options.init_weights)
             self.init_sha256 = sha256(options.init_weights)
         # What the first weights were trained on, these have seen too, and what the losses' helpers saw.
         first = TrainingData() if options.init_weights is None else stated_by_weights(options.init_weights)
@@ -382,23 +383,6 @@ def _not_finite(network: nn.Module) -> str:
     if finite.all():  # the only time that a GPU is waited for
         return ""
     return next(name for name, good in zip(tensors, finite.tolist(), strict=True) if not good)
-
-
-def _first_weights(path: Path) -> dict[str, Tensor]:
-    """Read the weights to start from.
-
-    Raises:
-        CheckpointError: they were not made by a training here, or are damaged.
-    """
-    card = card_path(path)
-    ours = path.suffix == ".safetensors"
-    if path.is_file() and not (ours and card.is_file()):
-        found = f"no {card.name}" if ours else f"the suffix {path.suffix!r}"
-        raise CheckpointError(
-            f"{path}: --init takes weights made by `regionfuse train`, a .safetensors file with its card "
-            f"(FILE.safetensors.json) beside it, found {found}; give such a file, or start without --init"
-        )
-    return load_weights(path)[0]
 
 
 def _mix(*numbers: int) -> int:

@@ -68,6 +68,7 @@ def _draw_protocol(axes: Axes, scores: list[SourceScore], names: list[str], cont
             transform=axes.get_yaxis_transform(),
             ha="right",
             va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},  # no grid line through a number
         )
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x")
