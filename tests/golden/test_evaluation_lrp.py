@@ -34,8 +34,8 @@ def matches_of(rows: list[tuple], positives: list[list[int]]) -> Rows:
 
 
 def test_by_hand() -> None:
-    # 4 objects. Cut at 0.9: (0.2 + 0 + 3) / 4 = 0.8. At 0.7, IoU 0.9 and 0.8 and one FP: (0.2 + 0.4 + 1 + 2) / 5
-    # = 0.72. At 0.5 the same, as IoU 0.5 is worth nothing: (0.2 + 0.4 + 1 + 1 + 1) / 5. At 0.3 another FP.
+    # 4 objects. Cut at 0.9: (0.2 + 0 + 3) / 4 = 0.8. At 0.7: (0.2 + 0.4 + 1 FP + 2 FN) / 5 = 0.72. At 0.5 the
+    # same, as IoU 0.5 is worth nothing: (0.2 + 0.4 + 1 + 1 FP + 1 FN) / 5. At 0.3 another FP.
     rows = [(0, 0, 0.9, 0.9), (0, 0, 0.8, None), (0, 0, 0.7, 0.8), (0, 0, 0.5, 0.5), (0, 0, 0.3, None)]
     found = optimal_lrp(matches_of(rows, [[4]]))
     assert found.value[0] == pytest.approx(0.72)
