@@ -68,8 +68,9 @@ def associate(metric: np.ndarray, outcome: np.ndarray, block: np.ndarray, blocks
 
     def with_and_without(values: np.ndarray) -> np.ndarray:
         """Sum over units (last axis): all, then without each block, shape (..., 1 + B)."""
-        per_block = np.zeros((*values.shape[:-1], blocks))
-        np.add.at(per_block, (..., of), values)
+        per_block = np.zeros((blocks, *values.shape[:-1]))
+        np.add.at(per_block, of, values.T)
+        per_block = per_block.T
         total = per_block.sum(axis=-1, keepdims=True)
         return np.concatenate([total, total - per_block], axis=-1)
 
