@@ -152,7 +152,7 @@ def _kinds(
 
 
 def _best(row: np.ndarray, objects: np.ndarray, iou: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's largest overlap and its object (the first of equals), both (rows,); 0 and -1 if none."""
+    """Return the largest overlap of each row and its object (the first of equals); 0 and -1 if none."""
     largest, which = np.zeros(rows), np.full(rows, -1)
     order = np.lexsort((-objects, iou))
     largest[row[order]], which[row[order]] = iou[order], objects[order]  # the largest is written last
