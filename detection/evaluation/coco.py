@@ -60,7 +60,9 @@ def coco_scores(truth: GroundTruth, predictions: Predictions, *, fast: bool = Tr
         predictions: the predictions on the same images.
         fast: use hotcoco where it is installed.
     """
-    evaluator = _hotcoco(truth, predictions) if fast and hotcoco is not None else _pycocotools(truth, predictions)
+    evaluator = (
+        _hotcoco(truth, predictions) if fast and hotcoco is not None else _pycocotools(truth, predictions)
+    )
     with contextlib.redirect_stdout(io.StringIO()):  # both report by printing
         evaluator.evaluate()
         evaluator.accumulate()
@@ -85,9 +87,7 @@ def _columns(truth: GroundTruth, predictions: Predictions | None) -> tuple[np.nd
 
 def _hotcoco(truth: GroundTruth, predictions: Predictions) -> Any:
     images = [{"id": i.id, "width": i.width, "height": i.height, "file_name": ""} for i in truth.images]
-    categories = [
-        {"id": i, "name": name} for i, name in zip(truth.category_ids, truth.classes, strict=True)
-    ]
+    categories = [{"id": i, "name": name} for i, name in zip(truth.category_ids, truth.classes, strict=True)]
     index = hotcoco.COCO.from_arrays(
         images, categories, *_columns(truth, None), truth.boxes, area=truth.area, iscrowd=truth.ignore
     )
@@ -115,7 +115,14 @@ def _index(truth: GroundTruth, predictions: Predictions | None) -> Any:
     ignore = truth.ignore if predictions is None else np.zeros(len(area), dtype=bool)
     image_ids, category_ids = _columns(truth, predictions)
     entries = [
-        {"id": i, "image_id": image, "category_id": category, "bbox": box, "area": size, "iscrowd": int(crowd)}
+        {
+            "id": i,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": size,
+            "iscrowd": int(crowd),
+        }
         for i, image, category, box, size, crowd in zip(
             range(1, len(area) + 1),
             image_ids.tolist(),

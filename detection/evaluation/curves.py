@@ -92,9 +92,7 @@ def recall_at(
         false_alarms: shape (F,), limits, false alarms per image.
     """
     images = weights @ np.bincount(block, minlength=weights.shape[1])
-    objects = weights @ np.bincount(
-        block, matches.positives.sum(axis=1), minlength=weights.shape[1]
-    )  # (R,)
+    objects = weights @ np.bincount(block, matches.positives.sum(axis=1), minlength=weights.shape[1])  # (R,)
     counted = ~matches.ignored[0]
     correct, where = matches.correct[0][counted], block[matches.image[counted]]
     result = np.zeros((len(weights), len(false_alarms)))
@@ -108,9 +106,7 @@ def recall_at(
                 within = (wrong <= limit * images[some, None] * (1 + 1e-12)).sum(axis=1)
                 reached = np.take_along_axis(hits, np.maximum(within - 1, 0)[:, None], axis=1)[:, 0]
                 result[some, f] = np.where(within > 0, reached, 0.0)
-    return np.divide(
-        result, objects[:, None], out=np.full(result.shape, np.nan), where=objects[:, None] > 0
-    )
+    return np.divide(result, objects[:, None], out=np.full(result.shape, np.nan), where=objects[:, None] > 0)
 
 
 def _counts(correct: np.ndarray, where: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:

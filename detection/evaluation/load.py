@@ -70,6 +70,12 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
     )
 
 
+def by_image(truth: GroundTruth) -> GroundTruth:
+    """Return the same ground truth with every image as a block of its own."""
+    images = tuple(replace(image, block=position) for position, image in enumerate(truth.images))
+    return replace(truth, images=images, blocks=tuple(i.stem for i in images), block_origin="images")
+
+
 def read_blocks(path: Path) -> dict[str, str]:
     """Read a CSV file with the columns ``image`` (stem or file name) and ``block``.
 
@@ -79,7 +85,9 @@ def read_blocks(path: Path) -> dict[str, str]:
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as CSV ({error}); expected the columns image,block") from error
+        raise DataError(
+            f"{path}: cannot be read as CSV ({error}); expected the columns image,block"
+        ) from error
     if not rows or not {"image", "block"} <= set(rows[0]):
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
         raise DataError(f"{path}: expected the columns image,block and at least one row, found {found}")
@@ -177,12 +185,12 @@ def _image_positions(entries: Entries, images: Sequence[ImageRecord], where: str
     Where the ground truth has texts as ids, a number is not accepted: programs that turn ``00012`` into 12
     would be given the twelfth image.
     """
-    if entries.items and all(isinstance(item.get("file_name"), str) for item in entries.items):
+    if entries.items and all("file_name" in item for item in entries.items):
         by_stem = {image.stem: i for i, image in enumerate(images)}
-        files = [{"file_name": _stem(item["file_name"])} for item in entries.items]
+        files = [{"file_name": _stem(str(name))} for name in entries.column("file_name")]
         return Entries(entries.path, entries.what, files).lookup("file_name", by_stem, where)
     named = any(image.name for image in images)
-    if not named and not any(isinstance(item.get("image_id"), str) for item in entries.items):
+    if not named and str not in set(map(type, entries.column("image_id"))):
         return entries.positions("image_id", [image.id for image in images], where)
     stems = Counter(image.stem for image in images)
     known: dict[str | int, int] = {image.stem: i for i, image in enumerate(images) if stems[image.stem] == 1}

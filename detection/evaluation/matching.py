@@ -126,7 +126,9 @@ def find_overlaps(truth: GroundTruth, predictions: Predictions) -> Overlaps:
         before = ends[begin - 1] if begin else 0
         end = max(begin + 1, int(np.searchsorted(ends, before + _CHUNK, side="right")))
         rows = np.repeat(np.arange(begin, end), count[begin:end])
-        offset = np.arange(len(rows)) - np.repeat(ends[begin:end] - count[begin:end] - before, count[begin:end])
+        offset = np.arange(len(rows)) - np.repeat(
+            ends[begin:end] - count[begin:end] - before, count[begin:end]
+        )
         objects = object_order[starts[predictions.image[rows]] + offset]
         iou = _iou(predictions.boxes[rows], truth.boxes[objects], truth.ignore[objects])
         kept = iou >= TOUCH_IOU
@@ -158,7 +160,9 @@ def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlap
     overlap = np.full(len(order), np.nan)
     taken = [bytearray(len(truth.ids)) for _ in IOUS]
     thresholds, ignore = IOUS.tolist(), truth.ignore.tolist()
-    borders = np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1])).tolist() + [len(ranks)] if len(ranks) else []
+    borders = (
+        np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1])).tolist() + [len(ranks)] if len(ranks) else []
+    )
     rank_list, object_list, iou_list = ranks.tolist(), objects.tolist(), iou.tolist()
     for begin, end in zip(borders[:-1], borders[1:], strict=True):
         at = rank_list[begin]

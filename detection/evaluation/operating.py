@@ -159,9 +159,7 @@ def kept(goal: Goal, matches: Matches) -> Thresholds:
     return _measured(Thresholds(goal.thresholds.value, goal.thresholds.without), matches)
 
 
-def _chosen(
-    matches: Matches, block: np.ndarray, blocks: int, per_class: bool, choose: _Choice
-) -> Goal:
+def _chosen(matches: Matches, block: np.ndarray, blocks: int, per_class: bool, choose: _Choice) -> Goal:
     """Apply ``choose`` to all classes pooled, or to each; without steps to choose from, take the fallback."""
     classes = matches.positives.shape[1]
     weights = leave_one_out(blocks)

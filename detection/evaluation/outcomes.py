@@ -70,9 +70,7 @@ def object_outcomes(found: Detections, thresholds: np.ndarray) -> tuple[np.ndarr
     outcome = np.select(
         [right, present, called, near], [CORRECT, AMBIGUOUS, MISCLASSIFIED, POORLY_LOCALISED], MISSED
     )
-    row = np.select(
-        [called, present, near], [evidence.top_row, evidence.true_row, evidence.near_row], -1
-    )
+    row = np.select([called, present, near], [evidence.top_row, evidence.true_row, evidence.near_row], -1)
     return outcome, row
 
 
@@ -96,7 +94,9 @@ def confusion_matrix(found: Detections, thresholds: np.ndarray, matching: str) -
     else:
         present = found.passes(evidence.true_row, evidence.true_score, thresholds)
         wrong = ~present & found.passes(evidence.wrong_row, evidence.wrong_score, thresholds)
-        predicted = np.select([present, wrong], [truth.category, found.labels(evidence.wrong_row)], background)
+        predicted = np.select(
+            [present, wrong], [truth.category, found.labels(evidence.wrong_row)], background
+        )
         loose = passing & ~np.isin(evidence.prediction_kind, (MATCHED, IGNORED_KIND))
         loose[evidence.wrong_row[wrong]] = False
     counts = np.zeros((background + 1, background + 1), dtype=np.int64)
@@ -168,7 +168,9 @@ def objects_table(
     return table
 
 
-def network_size_names(truth: GroundTruth, image: np.ndarray, area: np.ndarray, image_size: int | None) -> np.ndarray:
+def network_size_names(
+    truth: GroundTruth, image: np.ndarray, area: np.ndarray, image_size: int | None
+) -> np.ndarray:
     """Return COCO's size names at the scale at which the network sees the images, empty texts if unknown."""
     longer = np.array([max(record.width, record.height) for record in truth.images], dtype=np.float64)[image]
     if image_size is None or not (longer > 0).all():

@@ -15,7 +15,7 @@ import numpy as np
 from ...datasets.records import size_names
 from .coco import T50, T75
 from .curves import average_precision, leave_one_out, log_average_miss_rate, mean_over_classes
-from .lrp import optimal_lrp
+from .lrp import weighted_optimal_lrp
 from .matching import Matches
 from .operating import Thresholds
 from .outcomes import Detections, margins, network_size_names
@@ -135,7 +135,7 @@ def detector_quantities(
         Quantity("mAP75"): _of(mean_over_classes(ap[:, :, T75])),
         Quantity("mAP50_95"): _of(mean_over_classes(ap.mean(axis=2))),
         Quantity("log_average_miss_rate"): _of(log_average_miss_rate(matches, block, weights)),
-        Quantity("oLRP"): _of(mean_over_classes(optimal_lrp(matches, weights[:, block]).olrp)),
+        Quantity("oLRP"): _of(mean_over_classes(weighted_optimal_lrp(matches, block, weights))),
     }
     for c, name in enumerate(truth.classes):
         result[Quantity("AP50", f"class:{name}")] = _of(ap[:, c, T50])
@@ -152,7 +152,12 @@ def detector_quantities(
 
 
 def mean_of_objects(
-    values: np.ndarray, objects: np.ndarray, truth: GroundTruth, *, variants: np.ndarray | None = None
+    values: np.ndarray,
+    objects: np.ndarray,
+    truth: GroundTruth,
+    variants: np.ndarray | None = None,
+    *,
+    chosen_here: bool = False,
 ) -> Replicates:
     """Return the mean of a number of each object.
 
@@ -161,16 +166,20 @@ def mean_of_objects(
         objects: shape (N,), bool, those that count.
         truth: the objects.
         variants: shape (V, N), the values with what was chosen on val chosen again without each block of val.
+        chosen_here: it was chosen on these very images, so that the blocks are the same.
     """
-    where = truth.block[truth.image]
-    kept = where[objects]
-    number = np.bincount(kept, minlength=len(truth.blocks))
-    total = np.bincount(kept, values[objects], minlength=len(truth.blocks))
-    without_val = _NONE if variants is None else variants[:, objects].mean(axis=1)
+    where, blocks = truth.block[truth.image][objects], len(truth.blocks)
+    number = np.bincount(where, minlength=blocks)
+    total = np.bincount(where, values[objects], minlength=blocks)
+    left = total.sum() - total
+    if variants is not None and chosen_here:
+        own = where[None, :] == np.arange(blocks)[:, None]
+        left = np.where(own, 0.0, variants[:, objects]).sum(axis=1)
+        variants = None
     return Replicates(
         float(_ratio(total.sum(), number.sum())),
-        _ratio(total.sum() - total, number.sum() - number),
-        without_val,
+        _ratio(left, number.sum() - number),
+        _NONE if variants is None else _ratio(variants[:, objects].sum(axis=1), number.sum()),
     )
 
 
@@ -211,9 +220,7 @@ def _at_point(
 
     def tally(scores: np.ndarray, category: np.ndarray, block: np.ndarray) -> np.ndarray:
         """Count what passes, by threshold and block, (1 + V, B)."""
-        return np.stack(
-            [np.bincount(block[scores >= row[category]], minlength=blocks) for row in rows]
-        )
+        return np.stack([np.bincount(block[scores >= row[category]], minlength=blocks) for row in rows])
 
     def of_objects(kept: np.ndarray, row: np.ndarray, score: np.ndarray) -> np.ndarray:
         kept = kept & (row >= 0)
@@ -224,9 +231,7 @@ def _at_point(
         if chosen_here:  # The choice without a block goes with the test set without it.
             hits_left = hits[1:].sum(axis=1) - np.diagonal(hits[1:])
             number_left = number[1:].sum(axis=1) - np.diagonal(number[1:])
-            return Replicates(
-                float(_ratio(hits[0].sum(), number[0].sum())), _ratio(hits_left, number_left)
-            )
+            return Replicates(float(_ratio(hits[0].sum(), number[0].sum())), _ratio(hits_left, number_left))
         return Replicates(
             float(_ratio(hits[0].sum(), number[0].sum())),
             _ratio(hits[0].sum() - hits[0], number[0].sum() - number[0]),
@@ -259,7 +264,9 @@ def _at_point(
                 part.objects & (label == truth.category), evidence.top_row, evidence.top_score
             )
             number = number_of(part.objects)
-            result[Quantity("balance", part.name, point)] = _scaled(rate(right_in, number), float(number.sum()))
+            result[Quantity("balance", part.name, point)] = _scaled(
+                rate(right_in, number), float(number.sum())
+            )
     for true, predicted in sorted(set(zip(truth.category[real].tolist(), label[real].tolist(), strict=True))):
         if predicted in (-1, true):
             continue
@@ -272,9 +279,7 @@ def _at_point(
 
 
 def _scaled(replicates: Replicates, factor: float) -> Replicates:
-    return Replicates(
-        replicates.value * factor, replicates.without * factor, replicates.without_val * factor
-    )
+    return Replicates(replicates.value * factor, replicates.without * factor, replicates.without_val * factor)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

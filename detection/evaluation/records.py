@@ -75,7 +75,7 @@ class GroundTruth:
         images: sorted by id; ``image`` below is a position in this tuple.
         blocks: names of the blocks: images of one block are not independent, so they are resampled together.
         block_origin: where the blocks come from: ``file`` (the ground truth says), ``given`` (a list of the
-            user) or ``numbers`` (guessed from the numbers in the file names).
+            user), ``numbers`` (guessed from the numbers in the file names) or ``images`` (each its own).
         category_ids: sorted; ``category`` below is a position in this tuple.
         classes: class names, in the order of ``category_ids``.
         ids: shape (N,), int64, annotation ids of the file.
