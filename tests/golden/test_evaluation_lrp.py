@@ -46,6 +46,12 @@ def test_by_hand() -> None:
     assert found.false_negative[0] == pytest.approx(2 / 4)
 
 
+def test_of_equally_good_thresholds_rounding_does_not_choose() -> None:
+    # 3 objects: (0.7 + 2) / 3 = (0.7 + 0.9 + 1 + 1) / 4 = 0.9, of which the second is rounded to less.
+    rows = [(0, 0, 0.9, 0.65), (0, 0, 0.8, None), (0, 0, 0.7, 0.55)]
+    assert optimal_lrp(matches_of(rows, [[3]])).threshold[0] == 0.9
+
+
 def test_a_threshold_takes_all_predictions_with_its_score() -> None:
     rows = [(0, 0, 0.9, 1.0), (0, 0, 0.9, None), (0, 0, 0.9, None)]
     found = optimal_lrp(matches_of(rows, [[1]]))

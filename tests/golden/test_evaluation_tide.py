@@ -117,6 +117,15 @@ def test_missed_objects_cost_recall() -> None:
     assert nonzero(counts) == {"missed": 3, "false_negative": 3}
 
 
+def test_an_object_that_an_error_could_become_is_not_missed() -> None:
+    truth = truth_of(1, 1, [SQUARE, (0, 0, 100, 0, 10, 10)])
+    ap50, gains, counts = errors(truth, predictions_of([(*SQUARE, 0.9), (0, 0, 100, 0, 10, 25, 0.8)]))
+    assert ap50 == pytest.approx(recalls(0.5))
+    rest = pytest.approx(1 - ap50)
+    assert nonzero(gains) == {"localisation": rest, "false_negative": rest}
+    assert nonzero(counts) == {"localisation": 1, "false_positive": 1, "false_negative": 1}
+
+
 def test_regions_to_be_ignored_are_no_errors() -> None:
     truth = truth_of(1, 1, [SQUARE, (0, 0, 100, 0, 100, 100)], ignored=(1,))
     on_region = [(0, 0, 110 + 10 * i, 20, 9, 9, 0.95) for i in range(5)]

@@ -79,6 +79,9 @@ def test_predictions_on_ignored_regions_do_not_count() -> None:
     rows = rows_of(np.array([0.9, 0.8]), np.array([True, False]))
     ignored = replace(rows, ignored=np.array([[False, True]]))
     assert calibration(ignored).detections == 1 and calibration(ignored).precision == 1
+    block = np.zeros(1, dtype=int)
+    for val, rank in ((rows, 0.5), (ignored, 1.0)):
+        assert object_confidence(np.array([0.7]), val, block, Temperature(1.0, np.ones(1))).rank == [rank]
 
 
 def test_a_calibrated_detector_is_called_so() -> None:
