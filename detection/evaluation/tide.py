@@ -22,8 +22,10 @@ so that ``ap50`` is the mAP50 of the tables, and for overlaps on a border:
 * at most 100 predictions per class and image take part (tidecv: 100 per image);
 * predictions on regions to be ignored are left out (tidecv: still counted as errors, and may be turned
   into an object);
-* classes without objects are left out of the mean (tidecv: AP 0 while they have predictions);
-* recall thresholds are pycocotools', which differ from tidecv's in the last bit;
+* the mean is over the classes with objects, before and after a fix (tidecv: over all that still have objects
+  or predictions), and a class whose objects are all taken away counts as 0;
+* recall levels are pycocotools', which differ from tidecv's in the last bit: where recall reaches a level
+  exactly, a dAP can differ by about 0.001;
 * as in the paper, an overlap of exactly 0.5 is a duplicate (tidecv: localisation), one of exactly 0.1 with
   another class is both (tidecv: background).
 """
@@ -102,7 +104,7 @@ def tide_errors(
     def ap50(rows: np.ndarray, hit: np.ndarray, category: np.ndarray, asked: np.ndarray) -> float:
         fixed = replace(matches, category=category, correct=hit[None], ignored=matches.ignored[:1])
         ap = average_precision(fixed, one_block, once, rows=rows, positives=asked)[0, :, 0]
-        # A class that has no objects left counts as 0, as in tidecv.
+        # A class that has no objects left counts as 0.
         return float(np.nan_to_num(ap[classes]).mean()) if classes.any() else float("nan")
 
     everything = np.ones(len(kind), dtype=bool)
