@@ -29,6 +29,7 @@ COLUMNS: Final = (
     "protocol", "level", "metric", "within", "within_low", "within_high", "beyond_sources",
     "beyond_sources_low", "beyond_sources_high", "units", "sources", "blocks",
 )  # fmt: skip
+_NAMES: Final = ["source", "split", "image", "stem", "object_id"]
 _LEAST_SOURCES = 3  # with two, ranks are only signs
 _NOTHING = 1e-9  # share of the variation below which what is left is rounding
 

@@ -128,7 +128,8 @@ def test_table_tells_a_metric_that_goes_with_detection_from_one_that_does_not() 
                 right = rng.normal() < sharp + clear
                 regions.append({"source": source, "object_id": 4 * image + number, "clear": clear})
                 objects.append({"protocol": "frozen", "source": source, "seed": 0, "kind": "object",
-                                "stem": str(image), "block": f"b{image // 5}", "object_id": 4 * image + number,
+                                "stem": str(image), "block": f"b{image // 5}",
+                                "object_id": 4 * image + number,
                                 "outcome": "correct" if right else "missed"})  # fmt: skip
     table = association_table(
         pd.DataFrame(objects), pd.DataFrame(quality), pd.DataFrame(regions), sources, {"bad"}
