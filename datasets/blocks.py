@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median_low
 
 import numpy as np
@@ -37,7 +38,7 @@ class Blocks:
 
     Attributes:
         block: stem -> name of its block.
-        stretch: stem -> number of the unbroken stretch it belongs to, before any cut for length and any merging.
+        stretch: stem -> number of the unbroken stretch it belongs to, before cuts for length and merging.
         notes: what keeps the blocks from being independent, in words.
     """
 
@@ -103,7 +104,7 @@ def chains(stems: Iterable[str], reach: int | None = None) -> list[list[str]]:
         else:
             series.setdefault((key[0], key[2]), []).append((key[1], stem))
     for members in (sorted(series[key]) for key in sorted(series)):
-        gaps = [second[0] - first[0] for first, second in zip(members, members[1:], strict=False)]
+        gaps = [second[0] - first[0] for first, second in pairwise(members)]
         usual = 4 * median_low(gaps) if gaps else 0
         far = min(max(_REACH, usual), _FARTHEST) if reach is None else max(1, reach)
         found.append([members[0][1]])
@@ -197,7 +198,7 @@ def _stretches(
     for chain in chains(stems):
         breaks, weakness = scene_changes(chain, scenes, signatures)
         borders = [0, *sorted(breaks), len(chain)]
-        for start, end in zip(borders, borders[1:], strict=False):
+        for start, end in pairwise(borders):
             found.append(chain[start:end])
             unlike.append(weakness[start:end])
     return found, unlike

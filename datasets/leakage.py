@@ -109,17 +109,17 @@ def leakage(
         scenes: stem -> name of its scene.
         near: near-duplicates of the set; without them they are not counted.
     """
+    stems = {name: sorted(subset) for name, subset in subsets.items()}
     return Leakage(
         tuple(
-            _relation(images, against, sorted(subsets[images]), sorted(subsets[against]), blocks, scenes, near)
-            for images, against in RELATIONS
+            _relation((one, other), stems[one], stems[other], blocks, scenes, near)
+            for one, other in RELATIONS
         )
     )
 
 
 def _relation(
-    images: str,
-    against: str,
+    names: tuple[str, str],
     stems: list[str],
     others: list[str],
     blocks: Blocks,
@@ -136,8 +136,8 @@ def _relation(
     order = sorted(nearest, key=lambda stem: (nearest[stem][0], stem))
     examples += [(stem, nearest[stem][1], "neighbour") for stem in order if stem not in alike]
     return Relation(
-        images=images,
-        against=against,
+        images=names[0],
+        against=names[1],
         count=len(stems),
         within={
             distance: sum(away <= distance for away, _ in nearest.values()) / count for distance in DISTANCES

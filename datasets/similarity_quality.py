@@ -3,7 +3,7 @@
 Recall: couples of the same contiguous scene of M3FD (27 pairs, scenes by TarDAL's published index ranges), by
 how many numbers lie between them; few couples, and most of one scene. A frame's neighbour is usually met, a
 frame some seconds later seldom. False positives: couples that cannot show one scene. With none found among
-95,143, a set of 8.8 million couples such as M3FD's can still hold hundreds of them. Intervals: Wilson's, 95 %.
+95,143, a set of 8.8 million couples such as M3FD's can still hold hundreds. Intervals: Wilson's, 95 %.
 """
 
 from __future__ import annotations

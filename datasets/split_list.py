@@ -169,7 +169,5 @@ def _from_mapping(path: Path, content: Mapping[str, Any]) -> dict[str, list[str]
             raise DataError(f"{path}: {key!r} must be a list of texts (stems or file names)")
         lists[name] = list(content[key])
     if not lists:
-        raise DataError(
-            f"{path}: no list 'train'; found the keys {', '.join(map(str, content)) or 'none'}"
-        )
+        raise DataError(f"{path}: no list 'train'; found the keys {', '.join(map(str, content)) or 'none'}")
     return lists

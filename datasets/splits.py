@@ -1,4 +1,4 @@
-"""Splits of a data set: by scenes, at random, from a list or as published; stored as JSON with their SHA-256."""
+"""Splits of a data set: by scenes, at random, from lists, as published; JSON files with their SHA-256."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class Split:
             schema = content["schema"]
             if schema != SCHEMA:
                 raise DataError(
-                    f"{path}: split file of schema {schema}, this version reads schema {SCHEMA}: divide the set "
-                    "anew, or use the file as split.file with kind: list (the same lists, blocks made anew)"
+                    f"{path}: split file of schema {schema}, this version reads schema {SCHEMA}: "
+                    "divide the set anew, or use the file as split.file with kind: list (the same lists, blocks made anew)"
                 )
             lists = {name: tuple(map(str, content[name])) for name in ("train", "val", "test", "dropped")}
             split = cls(
@@ -171,7 +171,8 @@ def make_split(
         )
     shares = _checked(fractions)
     near = near_duplicates(signatures) if signatures is not None else None
-    kept_guard, given_up = 0, ()
+    kept_guard = 0
+    given_up: tuple[str, ...] = ()
     if kind == "random":
         subsets = _random(pairs, shares, seed)
     elif kind == "scenes":
@@ -227,7 +228,7 @@ def _listed(
     carved = _named(division.subset)
     lost = len(whole) - len(division.subset)
     said += (
-        f"the lists have no val: {len(carved['val'])} of {len(whole)} train images were taken for it by blocks"
+        f"the lists have no val: {len(carved['val'])} of {len(whole)} train images are val now, by blocks"
         + (f", and {lost} more left out at the borders" if lost else ""),
         *(f"val out of train: {text}" for text in division.given_up),
     )
