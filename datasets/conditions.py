@@ -47,7 +47,7 @@ def read_conditions(root: Path, stems: Iterable[str] = (), file: Path | str | No
 
 
 def _from_stems(path: Path, content: dict[str, Any]) -> Conditions:
-    conditions = {}
+    conditions: Conditions = {}
     for stem, entry in content.items():
         scene, tags = (entry.get("scene"), entry.get("tags") or []) if isinstance(entry, dict) else (0, [])
         texts = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
@@ -77,7 +77,7 @@ def _from_ranges(path: Path, content: list[Any], stems: Iterable[str]) -> Condit
             f'{path}: expected [{{"name": condition, "scene": [{{"name": text, "range": [{{"min": number, '
             f'"max": number}}]}}]}}], found {type(error).__name__} {error}'
         ) from error
-    conditions = {}
+    conditions: Conditions = {}
     for stem in stems:
         key = numbered(stem)
         holding = [each for each in sorted(ranges) if key and each[1] <= key[1] <= each[1] + each[0]]

@@ -160,8 +160,8 @@ def _nearest(stems: list[str], others: list[str], blocks: Blocks) -> dict[str, t
         members.sort()
     found = {}
     for stem in stems:
-        key, members = numbered(stem), there.get(blocks.stretch[stem])
-        if key is None or members is None:
+        key, members = numbered(stem), there.get(blocks.stretch[stem], [])
+        if key is None or not members:
             continue
         at = bisect_left(members, (key[1], ""))
         found[stem] = min((abs(number - key[1]), other) for number, other in members[max(0, at - 1) : at + 1])

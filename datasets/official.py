@@ -1,8 +1,8 @@
 """Published splits: folders called train and test, or lists beside the images or where the user says.
 
 LLVIP and MSRS come in folders, FLIR-aligned with ``align_train.txt`` and ``align_validation.txt``; lists of
-M3FD are other people's files. Where a publication has two parts, its second is what everybody reports, whatever it
-is called: it is the test set here.
+M3FD are other people's files. Where a publication has two parts, its second is what everybody reports,
+whatever it is called: it is the test set here.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ _TRIES = 60_000  # pieces times restarts
 _NEAR_DROP = 0.1  # at most this share of the images is dropped for being near-duplicates across a cut
 _GIVEN_UP = (
     "",
-    "near-duplicates and named scenes inside one run of images are not kept together (only the guard gap parts "
-    "them): the set is too small or too uniform",
+    "near-duplicates and named scenes inside one run of images are not kept together (only the guard gap "
+    "parts them): the set is too small or too uniform",
     "near-duplicates and named scenes are not kept together: the set is too small or too uniform",
 )
 
@@ -93,7 +93,7 @@ def divide(
                 malus = level * _TIE + (guard - gap) * _GUARD
                 if best is not None and malus >= best.cost:
                     continue
-                said = (_GIVEN_UP[level],) if level else ()
+                said: tuple[str, ...] = (_GIVEN_UP[level],) if level else ()
                 if gap < guard:
                     said += (f"{len(pairs)} pairs are too few for a guard gap of {guard}: it is {gap}",)
                 blank = Division({}, gap, malus, said)

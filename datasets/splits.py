@@ -105,7 +105,7 @@ class Split:
             if schema != SCHEMA:
                 raise DataError(
                     f"{path}: split file of schema {schema}, this version reads schema {SCHEMA}: "
-                    "divide the set anew, or use the file as split.file with kind: list (the same lists, blocks made anew)"
+                    "divide the set anew, or take its lists as split.file with kind: list"
                 )
             lists = {name: tuple(map(str, content[name])) for name in ("train", "val", "test", "dropped")}
             split = cls(
