@@ -10,6 +10,7 @@ from typing import Any
 
 from .blocks import numbered
 from .errors import DataError
+from .pairing import listed_stem
 
 CONDITIONS_FILE = "conditions.json"
 
@@ -106,7 +107,7 @@ def _from_table(path: Path) -> Conditions:
         if len(row) != len(header) or not row[0].strip():
             raise DataError(f"{path}, line {number}: expected {','.join(header)}, found {','.join(row)}")
         image, tag, scene = (cell.strip() for cell in (*row, "")[:3])
-        stem = Path(image.replace("\\", "/")).stem
+        stem = listed_stem(image)
         known, tags = conditions.get(stem, (None, ()))
         if scene and known not in (None, scene):
             raise DataError(f"{path}, line {number}: {stem!r} is in the scenes {known!r} and {scene!r}")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from .errors import DataError
-from .layout import IMAGE_EXTENSIONS
-from .pairing import stem_of
+from .pairing import listed_stem
 from .records import PairSet
 
 SUBSET_NAMES = {
@@ -128,7 +127,7 @@ def _known(
 ) -> list[str]:
     if not entries:
         raise DataError(f"{path}: the list {name!r} is empty; leave it out, or name its images")
-    stems = [stem if (stem := _stem(entry)) in pairs else stems_of.get(stem, stem) for entry in entries]
+    stems = [stem if (stem := listed_stem(entry)) in pairs else stems_of.get(stem, stem) for entry in entries]
     unknown = [stem for stem in stems if stem not in pairs]
     if unknown:
         near = difflib.get_close_matches(unknown[0], [pair.stem for pair in pairs], n=1)
@@ -137,11 +136,6 @@ def _known(
             f"{path}: {len(unknown)} image(s) of {name!r} are not in {pairs.root}, first {unknown[0]!r}{hint}"
         )
     return stems
-
-
-def _stem(entry: str) -> str:
-    name = PurePosixPath(entry.strip().replace("\\", "/")).name
-    return stem_of(name) if name.lower().endswith(IMAGE_EXTENSIONS) else name
 
 
 def _content(path: Path) -> Mapping[str, Any]:

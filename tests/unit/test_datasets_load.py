@@ -196,6 +196,15 @@ def test_conditions_and_synthetic_mark(tmp_path: Path) -> None:
             load_pairs("m3fd", root)
 
 
+def test_a_conditions_file_elsewhere(tmp_path: Path) -> None:
+    root, file = m3fd(tmp_path), tmp_path / "tags.csv"
+    file.write_text("image,tag,scene\n00001.png,fog,s1\n")
+    assert load_pairs("m3fd", root, conditions=file)["00001"].scene == "s1"
+    file.write_text("image,tag\nother,fog\n")
+    with pytest.raises(DataError, match=r"tags\.csv: names none of the images"):
+        load_pairs("m3fd", root, conditions=file)
+
+
 def test_no_boxes_and_no_labels(tmp_path: Path) -> None:
     root = m3fd(tmp_path)
     voc(root / "Annotation" / "00001.xml", [])
