@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -54,12 +54,12 @@ class Piece:
     Attributes:
         stems: stems, in the order of their numbers.
         chain: number of the chain of images that the piece was cut from.
-        scene: name of the scene of its first image, where it has one.
+        scenes: names of the scenes in it.
     """
 
     stems: tuple[str, ...]
     chain: int
-    scene: str | None = None
+    scenes: frozenset[str] = frozenset()
 
 
 def divide(
@@ -85,9 +85,10 @@ def divide(
     best: Division | None = None
     for gap in range(guard, -1, -1):
         chained = chains(stems, gap)
+        changes = [scene_changes(chain, scenes, signatures) for chain in chained]
         size = most
         while True:
-            cut = pieces(chained, max(1, min(4 * gap, size // 2)), size, scenes, signatures)
+            cut = pieces(chained, changes, max(1, min(4 * gap, size // 2)), size, scenes)
             for level in range(3 if tied_at_all else 1):
                 tied = groups(cut, near, within_chains=level < 1, across_chains=level < 2)
                 malus = level * _TIE + (guard - gap) * _GUARD
@@ -111,25 +112,35 @@ def divide(
 
 def pieces(
     chained: Sequence[Sequence[str]],
+    changes: Sequence[tuple[set[int], list[float]]],
     least: int,
     most: int,
-    scenes: dict[str, str | None],
-    signatures: Signatures | None,
+    scenes: Mapping[str, str | None],
 ) -> list[Piece]:
     """Cut chains into pieces of ``least`` to ``most`` images.
 
     Cuts are made where the scene changes. Only a longer stretch without any change is cut inside, where its
     content changes most.
+
+    Args:
+        chained: stems of each chain, in the order of their numbers.
+        changes: of each chain, see :func:`~regionfuse.datasets.blocks.scene_changes`.
+        least: smallest piece, but for chains that are smaller.
+        most: size from which a stretch without a change is cut.
+        scenes: stem -> name of its scene.
     """
+
+    def piece(stems: Sequence[str], chain: int) -> Piece:
+        return Piece(tuple(stems), chain, frozenset(name for stem in stems if (name := scenes[stem])))
+
     found = []
-    for number, chain in enumerate(chained):
-        breaks, weakness = scene_changes(chain, scenes, signatures)
+    for number, (chain, (breaks, weakness)) in enumerate(zip(chained, changes, strict=True)):
         start = 0
         while len(chain) - start >= 2 * least:
             window = range(start + least, min(start + most, len(chain) - least) + 1)
-            changes = [position for position in window if position in breaks]
-            if changes:
-                cut = changes[0]
+            borders = [position for position in window if position in breaks]
+            if borders:
+                cut = borders[0]
             elif len(chain) - start > most:
                 parts = -(-(len(chain) - start) // most)
                 even = start + -(-(len(chain) - start) // parts)
@@ -137,9 +148,9 @@ def pieces(
                 cut = max(near, key=lambda position: (weakness[position], -abs(position - even)))
             else:
                 break
-            found.append(Piece(tuple(chain[start:cut]), number, scenes.get(chain[start])))
+            found.append(piece(chain[start:cut], number))
             start = cut
-        found.append(Piece(tuple(chain[start:]), number, scenes.get(chain[start])))
+        found.append(piece(chain[start:], number))
     return found
 
 
@@ -160,8 +171,7 @@ def groups(
         links += links_between(np.array([place[stem] for stem in near.stems], dtype=np.int64), near.couples)
     named: dict[str, int] = {}
     for position, piece in enumerate(found):
-        if piece.scene is not None:
-            links.append((named.setdefault(piece.scene, position), position))
+        links += [(named.setdefault(scene, position), position) for scene in sorted(piece.scenes)]
     kept = (
         (one, two)
         for one, two in links
