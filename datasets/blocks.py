@@ -16,18 +16,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median_low
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .records import Pair
-from .similarity import Near, Signatures, near_duplicates
+
+if TYPE_CHECKING:
+    from .similarity import Near, Signatures
 
 LONGEST = 250
 """Numbers that an unnamed stretch may span before it is cut (M3FD's longest contiguous scene has 208)."""
 SCENE_BREAK = 0.4
 """A scene changes where no image just before resembles one just after by that much (frames reach 0.7)."""
 _WINDOW = 3  # images looked at before and after: one odd frame is no change of scene
+_MANY = 20  # images from which it is odd that most are blocks of their own
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 _REACH, _FARTHEST = 5, 20  # numbers apart that images of a chain may be: least, and most in sparse sets
 
@@ -74,6 +78,8 @@ def find_blocks(
     """
     scenes = {pair.stem: pair.scene for pair in pairs}
     if near is None and signatures is not None:
+        from .similarity import near_duplicates  # evaluation finds blocks by numbers, without OpenCV
+
         near = near_duplicates(signatures)
     return _assembled(*_stretches(sorted(scenes), scenes, signatures), scenes, near)
 
@@ -242,6 +248,11 @@ def _assembled(
                 f"{refused} tie(s) of near-identical framing not followed, since the block would hold more "
                 f"than {LONGEST} images: these blocks are not fully independent"
             )
+    if len(stretch_of) >= _MANY and len(set(root)) > len(stretch_of) / 2:
+        notes.append(
+            f"{len(set(root))} blocks for {len(stretch_of)} images: hardly anything ties them; if they are "
+            "frames of videos, name their scenes (dataset.conditions), else intervals come out too narrow"
+        )
     names = [_name(piece, scenes) for piece in pieces]
     block = {stem: names[root[at]] for at, piece in enumerate(pieces) for stem in piece}
     return Blocks(block, stretch_of, tuple(notes))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +125,20 @@ def test_merging_stops_before_everything_is_one_block() -> None:
     found = find_blocks(pairs, seen(pairs, [0] * 1000))
     assert sorted(len(each) for each in members(found)) == [200] * 5
     assert "near-identical framing not followed" in found.notes[0]
+
+
+def test_images_that_nothing_ties_are_said() -> None:
+    pairs = [Pair(f"street-{word}", Path(), Path(), 8, 8) for word in "abcdefghijklmnopqrstuv"]
+    found = find_blocks(pairs)
+    assert len(set(found.block.values())) == 22 and "hardly anything ties them" in found.notes[0]
+    named = [replace(pair, scene=f"s{number % 5}") for number, pair in enumerate(pairs)]
+    assert set(find_blocks(named).block.values()) == {f"s{number}" for number in range(5)}
+    assert find_blocks(named).notes == ()
+
+
+def test_numbers_need_no_opencv() -> None:
+    code = "import sys, regionfuse.datasets.blocks; print(*({'cv2', 'torch'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == []
 
 
 def test_groups() -> None:

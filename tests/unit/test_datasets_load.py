@@ -171,6 +171,17 @@ def test_flir_endings_and_coco_labels(tmp_path: Path, together: bool) -> None:
     assert detect_format(tmp_path) == "flir"
 
 
+def test_a_condition_code_in_coco_labels_is_no_scene(tmp_path: Path) -> None:
+    """Public labels of M3FD have a field ``scene`` with the numbers 0 to 4: day, night and so on."""
+    for folder in ("ir", "vi"):
+        picture(tmp_path / folder / "00002.png")
+    image = {"id": "00002", "file_name": "00002.png", "width": 64, "height": 48, "scene": 3}
+    labels = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "Car"}]}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    pairs = load_pairs("folders", tmp_path, annotations=tmp_path / "labels.json")
+    assert pairs["00002"].scene is None
+
+
 def test_pair_folders(tmp_path: Path) -> None:
     picture(tmp_path / "one" / "a.png")
     picture(tmp_path / "two" / "a.jpg.png")
