@@ -5,8 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError
+
+SIZES: Final = ("small", "medium", "large")
+"""COCO's names of object sizes."""
+SIZE_LIMITS: Final = (32**2, 96**2)
+"""Upper limits of ``small`` and ``medium`` in square pixels."""
+
+
+def size_names(area: ArrayLike) -> NDArray[Any]:
+    """Return COCO's size name of each area.
+
+    pycocotools counts an object of exactly 32^2 (96^2) square pixels as small and as medium (as medium and as
+    large); where an object has one name only, it is the first of these, the smaller one.
+
+    Args:
+        area: areas in square pixels, any shape.
+
+    Returns:
+        Array of the same shape and dtype object, each one of :data:`SIZES`.
+    """
+    return np.array(SIZES, dtype=object)[np.searchsorted(SIZE_LIMITS, np.asarray(area))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +41,13 @@ class Box:
         label: class name as written in the annotation file (never an index).
         xyxy: left, top, right, bottom; absolute pixels of the original image, origin at the top left
             corner, right and bottom exclusive (width = right - left).
-        difficult: VOC's flag; kept, and scored like any other object.
+        ignore: a region that is not to be counted, neither as an object nor as a false alarm: a crowd, an object
+            marked ``ignore`` (COCO) or ``difficult`` (VOC), or of a class that the user ignores.
     """
 
     label: str
     xyxy: tuple[float, float, float, float]
-    difficult: bool = False
+    ignore: bool = False
 
     @property
     def area(self) -> float:
@@ -41,7 +66,7 @@ class Pair:
         visible: path of the visible image.
         width: width of both images in pixels.
         height: height of both images in pixels.
-        boxes: annotated objects; empty when there are none.
+        boxes: annotated objects and regions to be ignored; empty when there are none.
         annotation: file the boxes come from, or None when the set has no labels.
         tags: condition tags such as ``night`` or ``smoke``; empty when unknown.
         scene: name of the scene the pair belongs to, when the data set tells.
@@ -56,6 +81,16 @@ class Pair:
     annotation: Path | None = None
     tags: tuple[str, ...] = ()
     scene: str | None = None
+
+    @property
+    def objects(self) -> tuple[Box, ...]:
+        """The boxes that count: all but the regions to be ignored."""
+        return tuple(box for box in self.boxes if not box.ignore)
+
+    @property
+    def ignored(self) -> tuple[Box, ...]:
+        """The regions to be ignored."""
+        return tuple(box for box in self.boxes if box.ignore)
 
 
 @dataclass(frozen=True)

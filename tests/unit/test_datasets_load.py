@@ -165,7 +165,10 @@ def test_flir_endings_and_coco_labels(tmp_path: Path, together: bool) -> None:
     pairs = load_pairs("flir", tmp_path)
     assert [pair.stem for pair in pairs] == ["FLIR_00097", "FLIR_00200"]
     assert pairs.classes == ("person", "car")
-    assert pairs["FLIR_00097"].boxes == (Box("car", (1.0, 2.0, 6.0, 8.0)),)
+    crowd = Box("person", (0.0, 0.0, 5.0, 6.0), ignore=True)
+    assert pairs["FLIR_00097"].boxes == (Box("car", (1.0, 2.0, 6.0, 8.0)), crowd)
+    assert pairs["FLIR_00097"].objects == pairs["FLIR_00097"].boxes[:1]
+    assert pairs["FLIR_00097"].ignored == (crowd,)
     assert pairs["FLIR_00097"].infrared.name.endswith("_PreviewData.png")
     assert pairs["FLIR_00200"].boxes == ()
     assert detect_format(tmp_path) == "flir"
@@ -213,7 +216,7 @@ def test_boxes_are_cut_to_the_image_and_lost_when_nothing_is_left(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = m3fd(tmp_path, count=1)
-    boxes = [("Car", 0, 0, 30, 99), ("Bus", 5, 5, 4, 9), ("Lamp", 25, 1, 30, 5), ("Truck", 1, 1, 20, 16)]
+    boxes = [("Car", -3, -1, 30, 99), ("Bus", 5, 5, 4, 9), ("Lamp", 25, 1, 30, 5), ("Truck", 1, 1, 20, 16)]
     voc(root / "Annotation" / "00000.xml", boxes)
     with caplog.at_level(logging.WARNING):
         found = load_pairs("m3fd", root)["00000"].boxes
@@ -261,11 +264,6 @@ def break_number(root: Path) -> None:
     path.write_text(path.read_text().replace("<xmin>3<", "<xmin>nan<"))
 
 
-def break_name(root: Path) -> None:
-    path = root / "Annotation" / "00001.xml"
-    path.write_text(path.read_text().replace("<name>Car</name>", ""))
-
-
 def break_twin(root: Path) -> None:
     picture(root / "Ir" / "00001.bmp.png")
     (root / "Ir" / "00001.bmp.png").rename(root / "Ir" / "00001.bmp")
@@ -290,7 +288,6 @@ def break_link(root: Path) -> None:
         (break_bomb_utf16, ["00001.xml", "document type"]),
         (break_xml, ["00001.xml", "not well-formed"]),
         (break_number, ["00001.xml", "object 1", "xmin", "nan"]),
-        (break_name, ["00001.xml", "object 1", "no class name"]),
         (break_twin, ["00001.bmp", "00001.png", "share a stem"]),
         (break_header, ["00001.png", "not an image"]),
         (break_link, ["00001.png", "No such file"]),
