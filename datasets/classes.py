@@ -32,9 +32,7 @@ class ClassRules:
     ignore: tuple[str, ...] = ()
     merge: Mapping[str, str] = field(default_factory=dict)
 
-    def apply(
-        self, layout: Layout, labels: SetLabels
-    ) -> tuple[dict[str, ImageLabels], tuple[str, ...]]:
+    def apply(self, layout: Layout, labels: SetLabels) -> tuple[dict[str, ImageLabels], tuple[str, ...]]:
         """Return the labels under the names of the classes, and the class names in their order.
 
         Objects of ignored classes keep their label and become regions to be ignored.

@@ -49,8 +49,8 @@ def examine(
     sizes = check_images(matching, found, progress)
     check_registration(matching, sizes, found, progress)
     read = read_labels(layout, matching.pairs)
-    for file, error in read.broken:
-        found.add("error", "annotation", "unreadable label files", str(error), [file])
+    for file, reason in read.broken:
+        found.add("error", "annotation", "unreadable label files", str(reason), [file])
     try:
         rules = class_rules(classes, ignore_classes, merge_classes)
         labels, names = rules.apply(layout, read)

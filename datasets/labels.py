@@ -174,7 +174,9 @@ def _json_file(layout: Layout) -> Path | None:
 def _require_some(source: Path, found: Iterable[str], stems: list[str], labelled: list[str]) -> None:
     """Refuse label files that fit none of the pairs: names differ, or the wrong file was given."""
     if not labelled:
-        raise DataError(f"{source}: no image is labelled in it; give VOC XML files or a COCO JSON file with images")
+        raise DataError(
+            f"{source}: no image is labelled in it; give VOC XML files or a COCO JSON file with images"
+        )
     if stems and not any(True for _ in found):
         raise DataError(
             f"{source}: labels {len(labelled)} images, none of them among the pairs: first {labelled[0]!r}, "

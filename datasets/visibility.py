@@ -12,16 +12,16 @@ magnitude, at the object's own scale. The floor stands for sensor noise and comp
 show nothing.
 
 The form was chosen among thirty by how well it tells labelled boxes from empty places of the same images (real
-street scenes of four data sets; area under the ROC curve .86 to 1.00 in infrared, .74 to .84 in visible, where
-empty places hold buildings and signs). The threshold :data:`SEEN` was then set by eye on some 400 crops sorted by
-contrast: below 0.7 nearly everything in infrared is hard to make out (unlit lamps, cars at the temperature
-of the road), and so are people in the dark and in fog in visible; above, most objects are clear. About 10 % of
-the objects lie between 0.55 and 0.85, where the eye is undecided too.
+street scenes of four data sets; area under the ROC curve .86 to 1.00 in infrared, .74 to .84 in visible,
+where empty places hold buildings and signs). The threshold :data:`SEEN` was then set by eye on some 400 crops
+sorted by contrast: below 0.7 nearly everything in infrared is hard to make out (unlit lamps, cars as warm as
+the road), and so are people in the dark and in fog in visible; above, most objects are clear. About 10 % of
+the objects lie between 0.55 and 0.75, where the eye is undecided too.
 
-What it cannot see: shape. An object in front of clutter of its own colours and texture counts as hardly seen, though
-people recognise it by its outline (of the visible crops below the threshold about a third), and a box around
-nothing but a bright sign counts as seen. It measures the picture, not whether the class can be told. A box that does
-not fit one modality because the halves are out of register has less contrast there.
+What it cannot see: shape. An object in front of clutter of its own colours and texture counts as hardly seen,
+though people recognise it by its outline (about a third of the visible crops below the threshold), and a box
+around nothing but a bright sign counts as seen. It measures the picture, not whether the class can be told. A
+box that does not fit one modality because the halves are out of register has less contrast there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import cv2
@@ -151,7 +151,9 @@ def _measured(
     inside, ring = _regions(box, pair, rows, columns)
     size = (len(columns), len(rows))
     crops = [
-        image[y1:y2, x1:x2] if scale == 1 else cv2.resize(image[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA)
+        image[y1:y2, x1:x2]
+        if scale == 1
+        else cv2.resize(image[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA)
         for image in (infrared, visible)
     ]
     saturated = crops[1].min(axis=2)[inside] >= _SATURATED
@@ -162,7 +164,7 @@ def _measured(
     )
 
 
-def _features(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _features(image: NDArray[Any]) -> NDArray[np.float32]:
     """Return the smoothed channels and, last, the texture: ``H x W x (C + 1)``."""
     smooth = np.atleast_3d(cv2.GaussianBlur(image, (5, 5), 1.0))
     grey = smooth[..., 0] if smooth.shape[2] == 1 else smooth @ BT601_LUMA
@@ -172,7 +174,7 @@ def _features(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _regions(
-    box: Box, pair: Pair, rows: NDArray[np.float64], columns: NDArray[np.float64]
+    box: Box, pair: Pair, rows: NDArray[Any], columns: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which crossings of rows and columns (pixels of the pair) are inside the box and in its ring."""
 
