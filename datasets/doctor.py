@@ -103,7 +103,7 @@ def _check_matching(layout: Layout, matching: Matching, found: Findings) -> None
 def _check_reading(labels: SetLabels, classes: tuple[str, ...], found: Findings) -> None:
     """Tell how the label files were understood."""
     if labels.from_zero is not None:
-        what = "VOC boxes that count pixels from 0 (an edge at 0 or a fraction), used as written in the whole set"
+        what = "VOC boxes that count pixels from 0 (an edge at 0 or a fraction), used as written"
         found.add("warning", "voc-from-zero", what, f"first shown by {labels.from_zero}", [labels.from_zero])
     if BACKGROUND in labels.classes and BACKGROUND not in classes:
         what = "an empty category whose name stands for 'no object', left out"

@@ -34,7 +34,7 @@ def check_images(
                 "info", "black-border", "images with black borders of registration", example, [each.path]
             )
         if each.orientation != 1:
-            what = "images that EXIF asks to be turned or mirrored; here they are used as stored, other programs turn them"
+            what = "images that EXIF asks to turn, used as stored here but turned by other programs"
             example = f"{each.path} (orientation {each.orientation})"
             found.add("warning", "exif-orientation", what, example, [each.path])
     for each in infrared:

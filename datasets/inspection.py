@@ -67,7 +67,7 @@ def inspect_image(path: Path) -> ImageFacts:
 
 
 def exif_orientation(path: Path) -> int:
-    """Return the EXIF orientation of an image file from its header: 1 (as stored) to 8; 1 when it has none."""
+    """Return the EXIF orientation of an image file from its header: 1 (as stored) to 8; 1 for none."""
     try:
         with Image.open(path) as image:
             exif = image.getexif() if image.format != "PNG" else Image.Exif()

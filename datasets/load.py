@@ -70,8 +70,8 @@ def load_pairs(
     """Read a data set: match the halves of the pairs, check their sizes, read the labels.
 
     Only image headers are read. Images whose other half is missing are left out with a warning; boxes are cut
-    to the image, dropped when nothing is left of them, and used once when repeated. :func:`~regionfuse.datasets.doctor.examine` lists
-    every such case.
+    to the image, dropped when nothing is left of them, and used once when repeated.
+    :func:`~regionfuse.datasets.doctor.examine` lists every such case.
 
     Args:
         format: one of :data:`FORMATS`.

@@ -41,8 +41,8 @@ class Box:
         label: class name as written in the annotation file (never an index).
         xyxy: left, top, right, bottom; absolute pixels of the original image, origin at the top left
             corner, right and bottom exclusive (width = right - left).
-        ignore: a region that is not to be counted, neither as an object nor as a false alarm: a crowd, an object
-            marked ``ignore`` (COCO) or ``difficult`` (VOC), or of a class that the user ignores.
+        ignore: a region that is not to be counted, neither as an object nor as a false alarm: a crowd, an
+            object marked ``ignore`` (COCO) or ``difficult`` (VOC), or of a class that the user ignores.
     """
 
     label: str

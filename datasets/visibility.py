@@ -1,18 +1,18 @@
 """How well each labelled object can be seen in infrared and in visible.
 
 The contrast of an object is how much its box differs from a ring around it, in brightness (or colour) and in
-texture, measured between distributions, so that dark objects, patterned ones and ones of both bright and dark parts
-count like bright ones::
+texture, measured between distributions, so that dark objects, patterned ones and ones of both bright and dark
+parts count like bright ones::
 
     contrast^2 = max over channels (W / s)^2  +  (W_texture / s_texture)^2,
     s^2 = FLOOR^2 + (CLUTTER * pooled spread of box and ring)^2
 
-with W the mean distance of the quantiles of box and ring (the Wasserstein-1 distance) and texture the gradient
-magnitude, at the object's own scale. The floor stands for sensor noise and compression: differences that small
-show nothing.
+with W the mean distance of the quantiles of box and ring (the Wasserstein-1 distance) and texture the
+gradient magnitude, at the object's own scale. The floor stands for sensor noise and compression: differences
+that small show nothing.
 
-The form was chosen among thirty by how well it tells labelled boxes from empty places of the same images (real
-street scenes of four data sets; area under the ROC curve .86 to 1.00 in infrared, .74 to .84 in visible,
+The form was chosen among thirty by how well it tells labelled boxes from empty places of the same images
+(street scenes of four data sets; area under the ROC curve .86 to 1.00 in infrared, .74 to .84 in visible,
 where empty places hold buildings and signs). The threshold :data:`SEEN` was then set by eye on some 400 crops
 sorted by contrast: below 0.7 nearly everything in infrared is hard to make out (unlit lamps, cars as warm as
 the road), and so are people in the dark and in fog in visible; above, most objects are clear. About 10 % of

@@ -39,8 +39,8 @@ def predict_images(
 ) -> Path:
     """Detect objects and write them as a COCO results list.
 
-    Classes of the detector are mapped to category ids by ``recipe.class_map`` and else by name; predictions of
-    classes that have no category are dropped, with a warning.
+    Classes of the detector are mapped to category ids by ``recipe.class_map`` and else by name; predictions
+    of classes that have no category are dropped, with a warning.
 
     Args:
         weights: ``.safetensors`` of ours or ``.pt`` of Ultralytics.

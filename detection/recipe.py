@@ -94,8 +94,8 @@ class DetectorRecipe:
         confidence: predictions below are not stored.
         nms_iou: predictions of one class that overlap more are suppressed.
         max_detections: stored per image.
-        class_map: class of a given detector -> class of the data set, for names that differ; detectors trained
-            here know the data set's names and do not need it.
+        class_map: class of a given detector -> class of the data set, for names that differ. Detectors
+            trained here know the data set's names and do not need it.
         multi_label: one box may be predicted as several classes, as in Ultralytics' own validation.
         device: ``auto`` (a GPU when there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         amp: mixed precision on GPUs; a CPU always computes in float32.

@@ -41,8 +41,8 @@ class Section(BaseModel):
 class DatasetConfig(Section):
     """Where the pairs are. Folders are found by name; the optional paths override what is found.
 
-    Objects of ``ignore_classes`` are neither trained on nor counted; ``merge_classes`` counts a label as another
-    class: ``{truck: car, van: car}``.
+    Objects of ``ignore_classes`` are neither trained on nor counted; ``merge_classes`` counts a label as
+    another class: ``{truck: car, van: car}``.
     """
 
     format: Literal["m3fd", "llvip", "flir", "msrs", "roadscene", "tno", "folders"] = "m3fd"

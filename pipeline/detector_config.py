@@ -28,8 +28,8 @@ def detector_recipe(config: Config) -> tuple[DetectorRecipe, Path | None]:
     recipe = recipe_from(section)
     if recipe.class_map and frozen is None:
         raise ConfigError(
-            "detector.class_map maps the classes of a given detector, but there is no detector.frozen_weights; "
-            "detectors trained in the run have the data set's class names"
+            "detector.class_map maps the classes of detector.frozen_weights, which is not given; detectors "
+            "trained in the run have the data set's class names"
         )
     return recipe, None if frozen is None else Path(frozen)
 

@@ -84,7 +84,7 @@ def fuse_unit(
 
 
 def recipe_params(recipe: DetectorRecipe) -> dict[str, Any]:
-    """Return what decides a detector's training: the recipe without device and class map, weights by content."""
+    """Return what decides a detector's training: the recipe less device and class map, weights by content."""
     settings = recipe.to_dict()
     weights = recipe.weights
     settings["weights"] = sha256_file(Path(weights)) if weights and Path(weights).is_file() else weights

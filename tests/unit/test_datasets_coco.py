@@ -118,7 +118,7 @@ def foreign(path: Path, names: list[str], *annotations: dict, bom: bool = False)
         "images": [{"id": n, "file_name": name, "width": 64, "height": 48} for n, name in enumerate(names)],
         "categories": [{"id": 1, "name": "Car"}],
         "annotations": [
-            {"id": number, "image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4]} | item
+            {"id": number, "image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0} | item
             for number, item in enumerate(annotations, start=1)
         ],
     }

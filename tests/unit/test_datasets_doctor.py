@@ -11,7 +11,7 @@ import pytest
 
 from regionfuse.datasets.doctor import DoctorReport, Finding, examine
 from regionfuse.datasets.images import decode, write_png
-from regionfuse.datasets.inspection import black_border
+from regionfuse.datasets.inspection import black_border, exif_orientation
 
 
 def picture(path: Path, seed: int, width: int = 64, height: int = 48, grey: bool = False) -> None:
@@ -138,6 +138,47 @@ def test_boxes(root: Path) -> None:
     assert "640 x 48" in finding(report, "annotation-size").message
     assert finding(report, "class-absent").message.count(": 3, first ") == 1
     assert report.class_counts == {"People": 1, "Car": 1, "Bus": 0, "Motorcycle": 0, "Lamp": 0, "Truck": 1}
+
+
+def test_regions_to_ignore_are_told_and_not_counted(root: Path) -> None:
+    file = root / "Annotation" / "0.xml"
+    file.write_text(file.read_text().replace("Car</name>", "Car</name><difficult>1</difficult>"))
+    report = examine("m3fd", root, ignore_classes=["Lamp"], merge_classes={"Bus": "Car"})
+    assert report.classes == ("People", "Car", "Motorcycle", "Truck")
+    assert report.class_counts == {"People": 4, "Car": 7, "Motorcycle": 4, "Truck": 4}
+    assert sum(report.size_counts.values()) == 19
+    assert finding(report, "ignored").level == "info" and ": 5, first" in finding(report, "ignored").message
+    assert finding(examine("m3fd", root, ignore_classes=["Lmp"]), "classes").level == "error"
+
+
+def test_how_the_labels_were_understood(root: Path) -> None:
+    voc(root / "Annotation" / "2.xml", [("Car", 0, 3, 9, 9), ("", 1, 1, 3, 3)])
+    report = examine("m3fd", root)
+    assert "2.xml" in finding(report, "voc-from-zero").message
+    assert "without a class name" in finding(report, "object-skipped").message
+
+
+def test_background_is_refused(root: Path) -> None:
+    voc(root / "Annotation" / "2.xml", [("background", 1, 3, 9, 9)])
+    found = finding(examine("folders", root), "classes")
+    assert found.level == "error" and "2.xml" in found.message and "rename" in found.message
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_exif_orientation(root: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = root / "Vis" / f"0.{ending}"
+    image = Image.fromarray(decode(root / "Vis" / "0.png"))
+    (root / "Vis" / "0.png").unlink()
+    image.save(path, exif=exif)
+    found = finding(examine("m3fd", root), "exif-orientation")
+    assert found.level == "warning" and found.files == (str(path),) and "orientation 6" in found.message
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    assert exif_orientation(path) == 6
+    assert exif_orientation(root / "Vis" / "1.png") == 1 and exif_orientation(root / "none") == 1
 
 
 def test_broken_labels_do_not_hide_the_others(root: Path) -> None:
