@@ -1,8 +1,8 @@
 """How far apart the two halves of pairs lie: phase correlation of their edges.
 
 A check, not a correction. One shift per pair is measured; parallax, which moves near objects more than far
-ones, shows as a spread between pairs. A single pair is good to about 2 px on real street scenes, the median over
-pairs to less than one.
+ones, shows as a spread between pairs. A single pair is good to about 2 px on real street scenes, the median
+over pairs to less than one.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def measure(
 ) -> Registration | None:
     """Measure the offset of pairs of image files of equal size.
 
-    Halves of different pairs (cut to one size) are correlated as well: their highest peak is what chance gives,
-    and pairs whose own peak is not higher are not measured.
+    Halves of different pairs (cut to one size) are correlated as well: their highest peak is what chance
+    gives, and pairs whose own peak is not higher are not measured.
 
     Args:
         pairs: infrared and visible files.

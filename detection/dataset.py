@@ -1,9 +1,9 @@
 """Train images and boxes for the detector, straight from the pairs: no label files, so none can go stale.
 
 Regions to be ignored (crowds, ignored classes) are no targets, and calling them background would teach the
-detector to miss what they hold: they are filled with the letterbox's grey, except where an object's box lies over
-them, whose pixels stay. To mask the loss there instead, Ultralytics' assigner and all augmentations would have to
-be rewritten.
+detector to miss what they hold: they are filled with the letterbox's grey, except where an object's box lies
+over them, whose pixels stay. To mask the loss there instead, Ultralytics' assigner and all augmentations
+would have to be rewritten.
 
 Order of the images and their augmentation depend on (seed, epoch, image) alone: not on the number of worker
 processes, nor on what ran before. A training that goes on after an interruption sees the very same batches.

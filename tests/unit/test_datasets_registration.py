@@ -16,7 +16,7 @@ SHIFT = (4, -3)  # of the visible half, right and down
 
 
 def scene(seed: int, width: int = 224, height: int = 176) -> tuple[np.ndarray, np.ndarray]:
-    """Return infrared and visible of shapes whose grey levels in the two have nothing to do with each other."""
+    """Return infrared and visible of shapes that are of unrelated grey levels in the two."""
     rng = np.random.default_rng(seed)
     halves = [np.full((height, width), rng.integers(60, 190), np.float32) for _ in range(2)]
     for _ in range(30):
