@@ -22,6 +22,7 @@ def ground_truth(
     pairs: PairSet,
     split: str,
     stems: Iterable[str],
+    blocks: Mapping[str, str] | None = None,
     *,
     visibility: Mapping[str, Sequence[ObjectVisibility]] | None = None,
 ) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def ground_truth(
         pairs: the whole set.
         split: name of the split, kept in ``info``.
         stems: the pairs to include.
+        blocks: stem -> name of its block; default: every image is a block of its own.
         visibility: how well each box of a stem is seen, see :func:`~.visibility.visibility_of`; written to
             the annotations when given.
 
@@ -57,6 +59,7 @@ def ground_truth(
                     "width": pair.width,
                     "height": pair.height,
                     "scene": pair.scene,
+                    "block": (blocks or {}).get(pair.stem, pair.stem),
                     "tags": list(pair.tags),
                 }
             )
@@ -98,6 +101,7 @@ def write_ground_truth(
     split: str,
     stems: Iterable[str],
     path: Path | str,
+    blocks: Mapping[str, str] | None = None,
     *,
     visibility: Mapping[str, Sequence[ObjectVisibility]] | None = None,
 ) -> None:
@@ -107,7 +111,7 @@ def write_ground_truth(
         DataError: see :func:`ground_truth`.
         StorageError: the file cannot be written.
     """
-    write_json(path, ground_truth(pairs, split, stems, visibility=visibility), indent=None)
+    write_json(path, ground_truth(pairs, split, stems, blocks, visibility=visibility), indent=None)
 
 
 @dataclass(frozen=True)

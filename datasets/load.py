@@ -66,6 +66,7 @@ def load_pairs(
     classes: Sequence[str] | None = None,
     ignore_classes: Sequence[str] = (),
     merge_classes: Mapping[str, str] | None = None,
+    conditions: Path | str | None = None,
 ) -> PairSet:
     """Read a data set: match the halves of the pairs, check their sizes, read the labels.
 
@@ -82,6 +83,8 @@ def load_pairs(
         classes: class names in the wanted order; default: the format's own, else those in the labels.
         ignore_classes: labels whose objects become regions to be ignored.
         merge_classes: label -> class that its objects are counted as.
+        conditions: file that names scenes and condition tags, see
+            :func:`~regionfuse.datasets.conditions.read_conditions`; default: ``conditions.json`` in ``root``.
 
     Raises:
         DataError: a folder is missing, no pair is complete, two halves differ in size, a file is unreadable,
@@ -89,7 +92,7 @@ def load_pairs(
         ConfigError: ``classes``, ``ignore_classes`` or ``merge_classes`` do not fit the labels.
     """
     layout = find_layout(format, root, infrared=infrared, visible=visible, annotations=annotations)
-    return _assemble(layout, class_rules(classes, ignore_classes, merge_classes))
+    return _assemble(layout, class_rules(classes, ignore_classes, merge_classes), conditions)
 
 
 def pair_folders(infrared_dir: Path | str, visible_dir: Path | str) -> PairSet:
@@ -133,7 +136,7 @@ def detect_format(root: Path | str) -> str:
     )
 
 
-def _assemble(layout: Layout, rules: ClassRules) -> PairSet:
+def _assemble(layout: Layout, rules: ClassRules, conditions_file: Path | str | None = None) -> PairSet:
     matching = match(layout)
     files = complete_pairs(layout, matching)
     halves = matching.only_infrared + matching.only_visible
@@ -150,7 +153,9 @@ def _assemble(layout: Layout, rules: ClassRules) -> PairSet:
         more = f" (and {len(found.broken) - 1} more label files)" if len(found.broken) > 1 else ""
         raise DataError(f"{found.broken[0][1]}{more}")
     labels, names = rules.apply(layout, found)
-    conditions = read_conditions(layout.root)
+    conditions = read_conditions(layout.root, files, conditions_file)
+    if conditions_file is not None and not conditions.keys() & files.keys():
+        raise DataError(f"{conditions_file}: names none of the images in {layout.root}")
     _warn_about_labels(layout, found, sizes)
     pairs, lost, repeated = [], 0, 0
     for stem, (infrared, visible) in files.items():

@@ -25,7 +25,7 @@ def pairs() -> PairSet:
 
 
 def test_the_format(pairs: PairSet) -> None:
-    assert ground_truth(pairs, "test", ["c"]) == {
+    assert ground_truth(pairs, "test", ["c"], {"c": "b1"}) == {
         "info": {"dataset": "m3fd", "split": "test", "schema": 2, "synthetic": False},
         "images": [
             {
@@ -35,6 +35,7 @@ def test_the_format(pairs: PairSet) -> None:
                 "width": 64,
                 "height": 48,
                 "scene": "s1",
+                "block": "b1",
                 "tags": ["night"],
             }
         ],
