@@ -95,7 +95,7 @@ def require_boxes(workload: Workload, split: Split, *, trains: bool) -> None:
         DataError: no annotated objects in test, or none in train where detectors are trained.
     """
     for name in ("train", "test") if trains else ("test",):
-        if not any(workload.pairs[stem].boxes for stem in getattr(split, name)):
+        if not any(workload.pairs[stem].objects for stem in getattr(split, name)):
             raise DataError(
                 f"{workload.pairs.root}: the {name} split has no annotated objects; detection needs boxes "
                 "(dataset.annotations says where they are)"

@@ -120,7 +120,5 @@ def diagnose(section: DatasetConfig, progress: Progress) -> dict[str, Any]:
 
 
 def _where(section: DatasetConfig) -> dict[str, Any]:
-    return {
-        name: getattr(section, name)
-        for name in ("infrared", "visible", "annotations", "classes", "conditions")
-    }
+    names = ("infrared", "visible", "annotations", "classes", "ignore_classes", "merge_classes", "conditions")
+    return {name: getattr(section, name) for name in names}

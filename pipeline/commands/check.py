@@ -124,7 +124,7 @@ def _print_split(workload: Workload, split: Split, console: Console) -> None:
     absent = [
         label
         for label in workload.pairs.classes
-        if not any(box.label == label for stem in split.test for box in workload.pairs[stem].boxes)
+        if not any(box.label == label for stem in split.test for box in workload.pairs[stem].objects)
     ]
     if absent:
         console.print(
