@@ -59,7 +59,7 @@ def test_voc_boxes_agree_with_the_public_coco_conversion(shared: Path) -> None:
 def published(shared: Path) -> dict[str, list[str]]:
     folder = shared / "data" / "m3fd_annotations"
     return {
-        subset: [image.stem for image in read_coco_labels(folder / f"m3fd-{subset}.json").images]
+        subset: list(read_coco_labels(folder / f"m3fd-{subset}.json").sizes)
         for subset in ("train", "val", "test")
     }
 
@@ -91,9 +91,8 @@ def test_our_split_of_the_whole_set_does_not_leak(shared: Path, published: dict[
     pairs = []
     for subset in published:
         labels = read_coco_labels(folder / f"m3fd-{subset}.json")
-        for image in labels.images:
-            boxes = labels.boxes[image.stem]
-            pairs.append(Pair(image.stem, folder, folder, image.width, image.height, boxes))
+        for stem, (width, height) in labels.sizes.items():
+            pairs.append(Pair(stem, folder, folder, width, height, labels.boxes[stem]))
     whole = PairSet("m3fd", folder, tuple(sorted(pairs, key=lambda pair: pair.stem)), CLASSES)
     split = make_split(whole)
     ours = split.leakage.relation("test", "train")
