@@ -15,11 +15,21 @@ detect better than it usually does where its metric is better than it usually is
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
+from .resample import compare
+
+COLUMNS: Final = (
+    "protocol", "level", "metric", "within", "within_low", "within_high", "beyond_sources",
+    "beyond_sources_low", "beyond_sources_high", "units", "sources", "blocks",
+)  # fmt: skip
+_NAMES: Final = ["source", "split", "image", "stem", "object_id"]
 _LEAST_SOURCES = 3  # with two, ranks are only signs
 _NOTHING = 1e-9  # share of the variation below which what is left is rounding
 
@@ -99,3 +109,54 @@ def associate(metric: np.ndarray, outcome: np.ndarray, block: np.ndarray, blocks
 def _centred_ranks(values: np.ndarray) -> np.ndarray:
     """Rank the sources (axis 0) in each unit, ties sharing their mean rank, around 0."""
     return np.asarray(rankdata(values, axis=0)) - (len(values) + 1) / 2
+
+
+def association_table(
+    objects: pd.DataFrame,
+    quality: pd.DataFrame,
+    regions: pd.DataFrame,
+    sources: Sequence[str],
+    lower_is_better: Collection[str] = (),
+) -> pd.DataFrame:
+    """Return the association of every metric with what is found, within images and within objects.
+
+    Args:
+        objects: table of objects of an evaluation; found is what is correct at the headline point.
+        quality: one row a source and test image: ``source``, ``image`` (file name), then metrics.
+        regions: one row a source and test object: ``source``, ``object_id``, then metrics around the object.
+        sources: fused sources; an input compared with itself scores for trivial reasons.
+        lower_is_better: metrics of which a smaller value is better.
+    """
+    rows: list[tuple[object, ...]] = []
+    real = objects[(objects.kind == "object") & objects.source.isin(sources)]
+    found = real.assign(found=(real.outcome == "correct").astype(float), stem=real.stem.astype(str))
+    by_stem = quality.assign(stem=quality.image.str.rsplit(".", n=1).str[0]) if len(quality) else quality
+    for protocol, group in found.groupby("protocol", sort=True):
+        for level, unit, table in (("image", "stem", by_stem), ("object", "object_id", regions)):
+            if table.empty:
+                continue
+            outcome = group.pivot_table(index="source", columns=unit, values="found", aggfunc="mean")
+            homes = group.drop_duplicates(unit).set_index(unit).block.astype(str).reindex(outcome.columns)
+            block, names = pd.factorize(homes)
+            for metric in table.columns.difference(
+                ["source", "split", "image", "stem", "object_id"], sort=False
+            ):
+                values = table.pivot_table(index="source", columns=unit, values=metric, dropna=False)
+                values = values.reindex(index=outcome.index, columns=outcome.columns)
+                sign = -1 if metric in lower_is_better else 1
+                result = associate(sign * values.to_numpy(float), outcome.to_numpy(), block, len(names))
+                within, beyond = (
+                    _interval(result.within, result.within_without),
+                    _interval(result.beyond_sources, result.beyond_sources_without),
+                )
+                rows.append(
+                    (protocol, level, metric, *within, *beyond, result.units, len(outcome), len(names))
+                )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _interval(value: float, without: np.ndarray) -> tuple[float, float, float]:
+    """Return a number with its 95 % interval over blocks: its difference to a source that is always zero."""
+    values = np.array([[0.0], [value]])
+    result = compare(values, np.stack([np.zeros((1, len(without))), without[None]]), 0)
+    return value, float(result.low[1]), float(result.high[1])

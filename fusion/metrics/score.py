@@ -133,7 +133,7 @@ def score_regions(
     boxes: NDArray[np.float64],
     names: Iterable[str] = REGION_METRICS,
 ) -> pd.DataFrame:
-    """Return metrics of each box of an image, with a quarter of its size more on every side (cut at the borders).
+    """Return metrics of each box of an image, with a quarter of its size more on every side.
 
     Args:
         infrared: infrared file.

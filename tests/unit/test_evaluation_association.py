@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from regionfuse.detection.evaluation.association import associate
+from regionfuse.detection.evaluation.association import associate, association_table
 
 
 def test_without_ties_it_is_the_mean_of_spearman() -> None:
@@ -110,3 +111,31 @@ def test_the_jackknife_over_blocks_holds() -> None:
         by_object += excludes_zero(alone.beyond_sources, alone.beyond_sources_without)
     assert 2 <= by_block <= 20
     assert by_object > by_block
+
+
+def test_table_tells_a_metric_that_goes_with_detection_from_one_that_does_not() -> None:
+    """Images and objects; the inputs stay out, a metric that is better when lower is turned round."""
+    rng = np.random.default_rng(0)
+    sources, images = ["average", "maximum", "mine", "laplacian"], 60
+    objects, quality, regions = [], [], []
+    for source in [*sources, "visible"]:
+        for image in range(images):
+            sharp = rng.normal()
+            quality.append({"source": source, "image": f"{image}.png", "good": sharp, "noise": rng.normal(),
+                            "bad": -sharp})  # fmt: skip
+            for number in range(4):
+                clear = rng.normal()
+                right = rng.normal() < sharp + clear
+                regions.append({"source": source, "object_id": 4 * image + number, "clear": clear})
+                objects.append({"protocol": "frozen", "source": source, "seed": 0, "kind": "object",
+                                "stem": str(image), "block": f"b{image // 5}",
+                                "object_id": 4 * image + number,
+                                "outcome": "correct" if right else "missed"})  # fmt: skip
+    table = association_table(
+        pd.DataFrame(objects), pd.DataFrame(quality), pd.DataFrame(regions), sources, {"bad"}
+    ).set_index(["level", "metric"])
+    assert set(table.sources) == {4} and set(table.blocks) == {12}
+    for key in (("image", "good"), ("object", "clear"), ("image", "bad")):
+        assert table.loc[key, "beyond_sources_low"] > 0, key
+    assert table.loc[("image", "noise"), "within_low"] < 0 < table.loc[("image", "noise"), "within_high"]
+    assert table.loc[("image", "good"), "within"] == pytest.approx(table.loc[("image", "bad"), "within"])
