@@ -122,7 +122,7 @@ def _check_coverage(
     folders = [folder for folder in layout.annotations if folder.is_dir()]
     if folders:
         try:
-            files = label_files(layout)
+            files = label_files(layout, matching.pairs)
         except DataError:
             return  # reported when the labels were read
         images = matching.pairs.keys()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from .coco import read_coco_labels
 from .errors import DataError
 from .layout import Layout
-from .pairing import stem_of
+from .pairing import stem_of, without_modality
 from .readers.voc import from_first_pixel, read_voc
 from .records import Box
+
+_Label = TypeVar("_Label")
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,12 @@ class SetLabels:
     broken: tuple[tuple[Path, DataError], ...] = ()
 
 
-def label_files(layout: Layout) -> dict[str, Path]:
+def label_files(layout: Layout, stems: Iterable[str]) -> dict[str, Path]:
     """Return stem -> VOC file; empty when the labels are one COCO file or missing.
+
+    Args:
+        layout: the data set.
+        stems: stems of the pairs; a file that is named like a half of one (``07_ir.xml``) gets its stem.
 
     Raises:
         DataError: two files are for the same stem.
@@ -66,7 +73,7 @@ def label_files(layout: Layout) -> dict[str, Path]:
             if stem in files:
                 raise DataError(f"{files[stem]} and {path} label the same image; keep one of them")
             files[stem] = path
-    return files
+    return _by_pair(files, stems)
 
 
 def read_labels(layout: Layout, stems: Iterable[str]) -> SetLabels:
@@ -87,17 +94,16 @@ def read_labels(layout: Layout, stems: Iterable[str]) -> SetLabels:
     if json_file is not None:
         try:
             foreign = read_coco_labels(json_file, layout.infrared_ending)
+            boxes, sizes = _by_pair(foreign.boxes, wanted), _by_pair(foreign.sizes, wanted)
             images = {
-                stem: ImageLabels(json_file, foreign.boxes[stem], foreign.sizes[stem])
-                for stem in wanted
-                if stem in foreign.boxes
+                stem: ImageLabels(json_file, boxes[stem], sizes[stem]) for stem in wanted if stem in boxes
             }
             _require_some(json_file, images, wanted, list(foreign.boxes))
         except DataError as error:
             return SetLabels(broken=((json_file, error),))
         return SetLabels(images, foreign.classes)
     try:
-        files = label_files(layout)
+        files = label_files(layout, wanted)
         _require_some(layout.annotations[0], files.keys() & set(wanted), wanted, list(files))
     except DataError as error:
         return SetLabels(broken=((layout.annotations[0], error),))
@@ -120,7 +126,7 @@ def read_labels(layout: Layout, stems: Iterable[str]) -> SetLabels:
     return SetLabels(images, tuple(sorted(names)), from_zero, tuple(broken))
 
 
-def named_labels(layout: Layout, stems: Iterable[str]) -> Iterator[set[str]]:
+def named_labels(layout: Layout, stems: Collection[str]) -> Iterator[set[str]]:
     """Yield the labels of one image after the other: enough to guess a format without reading all files.
 
     Raises:
@@ -130,7 +136,7 @@ def named_labels(layout: Layout, stems: Iterable[str]) -> Iterator[set[str]]:
     if json_file is not None:
         yield {box.label for boxes in read_coco_labels(json_file).boxes.values() for box in boxes}
         return
-    files = label_files(layout)
+    files = label_files(layout, stems)
     for stem in stems:
         if stem in files:
             yield {box.label for box in read_voc(files[stem]).boxes}
@@ -165,6 +171,25 @@ def is_degenerate(box: Box) -> bool:
     """Tell whether a box has no width or no height."""
     left, top, right, bottom = box.xyxy
     return right <= left or bottom <= top
+
+
+def _by_pair(labelled: Mapping[str, _Label], stems: Iterable[str]) -> dict[str, _Label]:
+    """Return the labels under the stems of their pairs, where they are named like one half of a pair.
+
+    Raises:
+        DataError: labels of both halves of a pair.
+    """
+    wanted = set(stems)
+    names: dict[str, str] = {}
+    for stem in labelled:
+        plain = without_modality(stem)
+        if stem in wanted or plain not in wanted or plain in labelled:
+            names[stem] = stem
+        elif plain in names:
+            raise DataError(f"{names[plain]!r} and {stem!r} label the same pair {plain!r}; keep one of them")
+        else:
+            names[plain] = stem
+    return {pair: labelled[stem] for pair, stem in names.items()}
 
 
 def _json_file(layout: Layout) -> Path | None:

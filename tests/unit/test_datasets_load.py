@@ -365,6 +365,20 @@ def test_no_class_is_called_background(tmp_path: Path, caplog: pytest.LogCapture
     assert load_pairs("folders", root, annotations=path, ignore_classes=["background"]).classes == ("car",)
 
 
+@pytest.mark.parametrize("label", ["07", "07_ir", "VIS_07"])
+def test_labels_may_be_named_like_either_half(tmp_path: Path, label: str) -> None:
+    picture(tmp_path / "ir" / "07_ir.png")
+    picture(tmp_path / "vi" / "07_vis.png")
+    voc(tmp_path / "xml" / f"{label}.xml", [CAR])
+    assert len(load_pairs("folders", tmp_path)["07"].boxes) == 1
+    path = coco(tmp_path, ["Car"], ["Car"], image=f"{label}.png")
+    assert len(load_pairs("folders", tmp_path, annotations=path)["07"].boxes) == 1
+    if label != "07":
+        voc(tmp_path / "xml" / "07_rgb.xml", [CAR])
+        with pytest.raises(DataError, match="label the same pair '07'"):
+            load_pairs("folders", tmp_path)
+
+
 def test_labels_of_other_images_are_refused(tmp_path: Path) -> None:
     root = m3fd(tmp_path)
     path = coco(root, ["car"], ["car"], image="frame_7.png")
