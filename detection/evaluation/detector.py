@@ -7,7 +7,7 @@ that grows with the number of predictions is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from .calibration import Temperature, calibration, fit_temperature, object_confidence
-from .coco import SUMMARY, coco_scores
+from .coco import coco_scores
 from .curves import GRID, average_precision, log_average_miss_rate, mean_over_classes, recall_at
 from .load import load_predictions
 from .lrp import optimal_lrp
-from .matching import MOST_PER_CLASS, Matches, coco_matches, find_overlaps, gather_evidence
+from .matching import Matches, coco_matches, find_overlaps, gather_evidence
 from .operating import (
     EQUAL_PRECISION,
     FALSE_ALARMS,
@@ -35,7 +35,7 @@ from .operating import (
 )
 from .outcomes import OUTCOMES, Detections, confusion_table, object_outcomes, objects_table
 from .quantities import ALL, Quantity, Replicates, Stratum, detector_quantities, mean_of_objects, strata
-from .records import TEST, VALIDATION, GroundTruth, PredictionKey
+from .records import TEST, GroundTruth, PredictionKey
 from .resample import draw_blocks
 from .tide import ERRORS, tide_errors
 
@@ -151,7 +151,7 @@ def score_detector(
     quantities |= _confidence(found, choosing, chooser.truth, temperature, here)
     thresholds = {point: chosen.value for point, chosen in points.items()}
     tables |= {
-        "operating": [_operating_row(key, found, p, points[p], quantities, matches) for p in points],
+        "operating": [_operating_row(key, found, p, points[p], quantities) for p in points],
         "curves": _curve_rows(key, found, matches),
         "strata": [_stratum_row(key, found, part, quantities) for part in parts],
         "errors": _error_rows(key, found, matches),
@@ -222,7 +222,6 @@ def _operating_row(
     point: str,
     chosen: Thresholds,
     quantities: Mapping[Quantity, Replicates],
-    matches: Matches,
 ) -> Row:
     precision = quantities[Quantity("precision", ALL, point)].value
     recall = quantities[Quantity("recall", ALL, point)].value

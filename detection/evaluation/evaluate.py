@@ -24,8 +24,8 @@ from .changes import changes_tables
 from .coco import SUMMARY
 from .detector import Detector, DetectorScore, Settings, reference_goal, score_detector
 from .differences import differences_table, ranks_table
-from .load import by_image, load_ground_truth
-from .operating import Goal
+from .load import by_image, join_blocks, load_ground_truth
+from .operating import HEADLINE, Goal
 from .outcomes import SAME_CLASS_FIRST, TOP_LABEL
 from .records import BACKGROUND, TEST, VALIDATION, FailedSource, GroundTruth, PredictionKey
 from .resample import LEAST_BLOCKS
@@ -47,7 +47,7 @@ _ALWAYS = (("truck", "car"), ("car", "truck"))
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All tables of an evaluation, each also a file of the same name; ``docs/run-folder.md`` lists the columns.
+    """All tables of an evaluation, each also a file of that name; ``docs/run-folder.md`` lists the columns.
 
     Attributes:
         detection: scores of every detector on every split; failed sources too.
@@ -96,7 +96,7 @@ class Evaluation:
             source: the source.
             reference: what it is compared with.
             quantity: e.g. ``mAP50``, ``recall``, ``balance``.
-            where: ``protocol``, ``stratum`` (default ``all``) and ``operating_point`` (default: the headline's).
+            where: ``protocol``, ``stratum`` (default ``all``) and ``operating_point`` (default: headline).
 
         Raises:
             DataError: there is no such comparison, or more than one.
@@ -107,11 +107,11 @@ class Evaluation:
         for column, value in where.items():
             rows = rows[rows[column] == value]
         if "operating_point" not in where:
-            rows = rows[rows.operating_point.isin(["", "equal_precision"])]
+            rows = rows[rows.operating_point.isin(["", HEADLINE])]
         if len(rows) != 1:
             raise DataError(
-                f"expected one difference of {quantity} between {source!r} and {reference!r}, found {len(rows)}; "
-                "name protocol, stratum and operating_point"
+                f"expected one difference of {quantity} between {source!r} and {reference!r}, found "
+                f"{len(rows)}; name protocol, stratum and operating_point"
             )
         return rows.iloc[0]
 
@@ -154,7 +154,8 @@ def evaluate(
         raise DataError(
             "There are no predictions to evaluate; expected predictions/<protocol>/<source>/seed<k>/*.json"
         )
-    truths = _load_truths(ground_truth, {key.split for key in used}, blocks)
+    as_given = _load_truths(ground_truth, {key.split for key in used}, blocks)
+    truths = {split: join_blocks(truth) for split, truth in as_given.items()}
     jobs: dict[Detector, dict[str, Path]] = {}
     for key, path in used.items():
         jobs.setdefault(_detector(key), {})[key.split] = path
@@ -186,7 +187,7 @@ def evaluate(
     leftovers = sorted({_detector(key) for key in predictions} & dropped)
     result = Evaluation(
         **tables,
-        warnings=tuple(find_warnings(scores, truths, without_val, leftovers, settings.reference)),
+        warnings=tuple(find_warnings(scores, as_given, without_val, leftovers, settings.reference)),
     )
     if out is not None:
         report(len(jobs) + 2, steps, "writing tables")
@@ -230,7 +231,7 @@ def _load_truths(
     truths = {}
     for split in sorted(splits):
         truth = load_ground_truth(paths[split], blocks if split == TEST else None)
-        # How sure a threshold is, is asked of the blocks of val; a small val has too few, and its images tell.
+        # The blocks of val tell how sure a threshold is; a small val has too few, so its images must.
         truths[split] = truth if split != VALIDATION or len(truth.blocks) >= LEAST_BLOCKS else by_image(truth)
     return truths
 
@@ -291,7 +292,7 @@ def _misclassifications(confusion: pd.DataFrame) -> pd.DataFrame:
     """Return ordered pairs of classes with how often the first is taken for the second.
 
     Listed for every detector of a protocol: truck as car and car as truck where those classes exist, and each
-    pair that any of them confuses at the point, so that a zero of one source stands beside a count of another.
+    pair that any of them confuses at the point, so that a zero of one source stands beside another's count.
     """
     if confusion.empty:
         return confusion

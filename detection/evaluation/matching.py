@@ -8,6 +8,7 @@ comparison of numbers: :class:`Evidence` holds these numbers for each object.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -90,7 +91,8 @@ class Evidence:
         near_row: most confident prediction of its class that found no object, IoU in [0.1, 0.5).
         near_score: its confidence.
         prediction_kind: shape (M,), int64, what a prediction that found no object is, a position in
-            :data:`KINDS`; of the predictions that found one, ``matched``.
+            :data:`KINDS`; of the predictions that found one, ``matched``; of those on a region to ignore and
+            those that COCO does not look at, ``ignored``.
         shown: shape (M,), bool, not suppressed.
         free: shape (M,), bool, shown and taken by no object: a false alarm to a user of the system.
     """
@@ -141,7 +143,7 @@ def find_overlaps(truth: GroundTruth, predictions: Predictions) -> Overlaps:
 
 
 def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlaps) -> Matches:
-    """Match as COCOeval does: class by class, the most confident first, each the free object it overlaps best."""
+    """Match as COCOeval does: by class, the most confident first, each the free object it overlaps best."""
     order, kept = _coco_order(predictions)
     rank = np.full(len(predictions), -1)
     rank[order] = np.arange(len(order))
@@ -160,24 +162,23 @@ def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlap
     overlap = np.full(len(order), np.nan)
     taken = [bytearray(len(truth.ids)) for _ in IOUS]
     thresholds, ignore = IOUS.tolist(), truth.ignore.tolist()
-    borders = (
-        np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1])).tolist() + [len(ranks)] if len(ranks) else []
-    )
+    borders = np.flatnonzero(np.diff(ranks, prepend=-1, append=-1)).tolist()
     rank_list, object_list, iou_list = ranks.tolist(), objects.tolist(), iou.tolist()
-    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+    for begin, end in pairwise(borders):
         at = rank_list[begin]
         couples = list(zip(object_list[begin:end], iou_list[begin:end], strict=True))
         for t, threshold in enumerate(thresholds):
             best, best_iou, on_ignored = -1, threshold, False
-            free = taken[t]
+            used = taken[t]
             for candidate, value in couples:
-                if ignore[candidate]:
-                    if best < 0 or on_ignored:
-                        if value >= best_iou:
-                            best, best_iou, on_ignored = candidate, value, True
                 # On equal overlaps COCOeval keeps the last object that it looks at.
-                elif value >= best_iou and not free[candidate]:
-                    best, best_iou = candidate, value
+                if value < best_iou:
+                    continue
+                if not ignore[candidate]:
+                    if not used[candidate]:
+                        best, best_iou = candidate, value
+                elif best < 0 or on_ignored:
+                    best, best_iou, on_ignored = candidate, value, True
             if best < 0:
                 if max(value for _, value in couples) < threshold:
                     break
@@ -185,7 +186,7 @@ def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlap
             if on_ignored:
                 ignored[t, at] = True
                 continue
-            free[best] = 1
+            used[best] = 1
             correct[t, at] = True
             if t == 0:
                 matched[at], overlap[at] = best, best_iou
@@ -212,11 +213,11 @@ def gather_evidence(
     same = predictions.category[prediction] == truth.category[target]
     found = np.zeros(count, dtype=bool)
     found[matches.row[matches.object >= 0]] = True
-    excused = np.zeros(count, dtype=bool)
-    excused[matches.row[matches.ignored[0]]] = True
+    excused = np.ones(count, dtype=bool)  # also what COCO does not look at, beyond the hundredth of a class
+    excused[matches.row] = matches.ignored[0]
     loose = ~found & ~excused
     best = _best_couple(prediction, iou, count)[prediction] == np.arange(len(prediction))
-    shown = _suppressed(predictions, np.unique(prediction))
+    shown = _shown(predictions)
     top_row = _class_agnostic(predictions, objects, prediction[iou >= MATCH_IOU], target[iou >= MATCH_IOU],
                               iou[iou >= MATCH_IOU], shown)  # fmt: skip
     true_row = np.full(objects, -1)
@@ -289,26 +290,40 @@ def _best_couple(prediction: np.ndarray, iou: np.ndarray, count: int) -> np.ndar
     return best
 
 
-def _suppressed(predictions: Predictions, rows: np.ndarray) -> np.ndarray:
-    """Return which predictions remain after suppression without regard to class, shape (M,), bool.
-
-    Only ``rows``, those that touch an object, are looked at: the others decide nothing about an object.
-    """
+def _shown(predictions: Predictions) -> np.ndarray:
+    """Return which predictions remain after suppression without regard to class, shape (M,), bool."""
+    rows = np.arange(len(predictions))
+    order = np.lexsort((rows, -predictions.scores, predictions.image))
     shown = np.ones(len(predictions), dtype=bool)
-    order = rows[np.lexsort((rows, -predictions.scores[rows], predictions.image[rows]))]
     borders = np.flatnonzero(np.diff(predictions.image[order], prepend=-1, append=-1))
-    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+    for begin, end in pairwise(borders):
         members = order[begin:end]
         boxes = predictions.boxes[members]
-        first, second = np.triu_indices(len(members), 1)
-        close = _iou(boxes[first], boxes[second], np.zeros(len(first), dtype=bool)) > SUPPRESSION_IOU
         kept = np.ones(len(members), dtype=bool)
-        # In order of the first of each couple, which is final when its turn comes.
-        for strong, weak in zip(first[close].tolist(), second[close].tolist(), strict=True):
-            if kept[strong]:
-                kept[weak] = False
+        step = max(1, _CHUNK // len(members))
+        for start in range(0, len(members), step):
+            strong, weak = _near(boxes, start, start + step)
+            close = _iou(boxes[strong], boxes[weak], np.zeros(len(strong), dtype=bool)) > SUPPRESSION_IOU
+            # In order of the stronger of each couple, which is final when its turn comes.
+            for s, w in zip(strong[close].tolist(), weak[close].tolist(), strict=True):
+                if kept[s]:
+                    kept[w] = False
         shown[members] = kept
     return shown
+
+
+def _near(boxes: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return couples of one of the boxes from ``start`` to ``stop`` and a later one that may overlap enough.
+
+    Boxes that overlap by more than t overlap by more than t along each side too, so their left edges differ
+    by less than (1 - t) / t of either width.
+    """
+    left, reach = boxes[:, 0], boxes[:, 2] * (1 - SUPPRESSION_IOU) / SUPPRESSION_IOU
+    some = slice(start, stop)
+    apart = np.abs(left[some, None] - left[None, start:])
+    strong, weak = np.nonzero(apart <= reach[some, None])
+    later = weak > strong
+    return strong[later] + start, weak[later] + start
 
 
 def _class_agnostic(

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ...datasets.records import size_names
-from .matching import KINDS, MATCHED, Evidence
 from .matching import IGNORED as IGNORED_KIND
-from .operating import HEADLINE
+from .matching import KINDS, MATCHED, Evidence
 from .records import BACKGROUND, GroundTruth, PredictionKey, Predictions
 
 OUTCOMES: Final = ("missed", "correct", "ambiguous", "misclassified", "poorly_localised")
