@@ -1,7 +1,7 @@
 """Score one detector (a source, protocol and seed): the unit of work of an evaluation.
 
-Its predictions are read, matched and reduced to rows of tables and to :class:`~.quantities.Replicates`; nothing
-that grows with the number of predictions is kept.
+Its predictions are read, matched and reduced to rows of tables and to :class:`~.quantities.Replicates`;
+nothing that grows with the number of predictions is kept.
 """
 
 from __future__ import annotations

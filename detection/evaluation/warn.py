@@ -65,7 +65,8 @@ def _about_truth(split: str, truth: GroundTruth) -> Iterator[str]:
     if crowded:
         yield (
             f"{split}: {crowded} image(s) have more than {MOST_PER_CLASS} objects of a class; COCO's mAP "
-            f"counts the {MOST_PER_CLASS} most confident predictions of a class in an image, so it cannot reach 1"
+            f"counts the {MOST_PER_CLASS} most confident predictions of a class in an image, so it cannot "
+            "reach 1"
         )
     if truth.block_origin == "numbers":
         yield (
@@ -75,8 +76,8 @@ def _about_truth(split: str, truth: GroundTruth) -> Iterator[str]:
         )
     if truth.block_origin == "images" and split == VALIDATION:
         yield (
-            f"{split} has fewer than {LEAST_BLOCKS} blocks of images, so how sure thresholds are is judged by "
-            "single images; intervals at operating points may be too narrow"
+            f"{split} has fewer than {LEAST_BLOCKS} blocks of images, so how sure thresholds are is judged "
+            "by single images; intervals at operating points may be too narrow"
         )
     if len(truth.blocks) > MOST_BLOCKS:
         yield (
@@ -90,7 +91,8 @@ def _about_truth(split: str, truth: GroundTruth) -> Iterator[str]:
     elif len(truth.blocks) > _MANY_BLOCKS * len(truth.images) and truth.block_origin != "given":
         yield (
             f"{split} has {len(truth.blocks)} blocks for {len(truth.images)} images: nearly every image "
-            "counts as independent of all others. That holds for scattered photographs, not for frames of a video"
+            "counts as independent of all others. That holds for scattered photographs, not for "
+            "frames of a video"
         )
 
 
