@@ -178,6 +178,8 @@ def _chosen(matches: Matches, block: np.ndarray, blocks: int, per_class: bool, c
             reached = reached and not ladder.objects[0]
             continue
         at, met = choose(ladder, category or 0)
+        # Without a block its hits are no steps: of steps with as many hits the first is the one that is left.
+        at = (ladder.hits == np.take_along_axis(ladder.hits, at[:, None], axis=1)).argmax(axis=1)
         # A set that lost all it could be chosen on keeps the choice of the full set.
         empty = ladder.hits[:, -1] == 0
         at = np.where(empty, at[0], at)
