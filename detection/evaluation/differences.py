@@ -45,7 +45,9 @@ def differences_table(scores: Mapping[Detector, DetectorScore], reference: str) 
             for s, seed in enumerate(seeds)
             if (protocol, source, seed) in scores and scores[protocol, source, seed].quantities
         }
-        known = sorted({quantity for quantities in found.values() for quantity in quantities})
+        known = sorted(
+            {q for quantities in found.values() for q, r in quantities.items() if not math.isnan(r.value)}
+        )
         for quantity in known:
             arrays = _arrays(found, quantity, len(sources), len(seeds))
             everywhere = quantity.stratum == ALL or quantity.name == "AP50"

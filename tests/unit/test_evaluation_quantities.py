@@ -106,8 +106,8 @@ def per_object(quantity: Quantity, value: float, objects: dict[str, float]) -> f
 def test_every_kind_of_quantity_and_stratum_is_there() -> None:
     _, found = chosen_on_val()
     assert {quantity.name for quantity in found} == {
-        "mAP50", "mAP75", "mAP50_95", "AP50", "log_average_miss_rate", "oLRP", "margin", "recall", "precision",
-        "false_alarms_per_image", "balance", "misclassification",
+        "mAP50", "mAP75", "mAP50_95", "AP50", "log_average_miss_rate", "oLRP", "margin", "recall",
+        "precision", "false_alarms_per_image", "balance", "misclassification",
     }  # fmt: skip
     kinds = {quantity.stratum.split(":")[0] for quantity in found if ">" not in quantity.stratum}
     assert kinds == {ALL, "class", "condition", "visibility", "size", "network_size", "class_size"}
