@@ -80,6 +80,8 @@ def ranks_table(scores: Mapping[Detector, DetectorScore], reference: str) -> pd.
                 if score is not None and len(score.draws):
                     draws[k, s] = score.draws
                     values[k, s] = score.quantities[Quantity("mAP50")].value
+        if np.isnan(values).all():
+            continue  # no objects
         ranked = ranks(draws, values, paired_seeds=protocol == PAIRED)
         with np.errstate(invalid="ignore"):
             mean = np.nanmean(values, axis=1)

@@ -139,7 +139,7 @@ def equal_precision(
 def equal_false_alarms(
     matches: Matches, block: np.ndarray, blocks: int, limit: float, *, per_class: bool = False
 ) -> Thresholds:
-    """Choose the lowest threshold with at most ``limit`` false alarms per image (of a class, if per class)."""
+    """Choose the lowest threshold with at most ``limit`` false alarms per image (and class, if per class)."""
     classes = matches.positives.shape[1]
     weights = leave_one_out(blocks)
     result = np.zeros((len(weights), classes))
