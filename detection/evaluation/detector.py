@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +174,7 @@ def _points(
     where = (matches, truth.block, len(truth.blocks))
     own = best_f1(*where, per_class=settings.per_class)
     target = own if goal is None or is_reference else goal
-    points = {EQUAL_PRECISION: own.thresholds}
+    points = {EQUAL_PRECISION: replace(own.thresholds, reached=own.thresholds.reached and is_reference)}
     if not is_reference and goal is not None and not own.thresholds.warning and not goal.thresholds.warning:
         points[EQUAL_PRECISION] = equal_precision(*where, goal, per_class=settings.per_class)
     for name, limit in FALSE_ALARMS.items():

@@ -80,7 +80,8 @@ class Evidence:
     Attributes:
         top_row: prediction that a user of the system sees at the object: predictions are suppressed without
             regard to class (:data:`SUPPRESSION_IOU`), then each, the most confident first, takes the free
-            object that it overlaps best, IoU >= 0.5.
+            object that it overlaps best, IoU >= 0.5. (Suppression comes before any threshold, which with one
+            threshold for all classes is the same as after.)
         top_score: its confidence.
         true_row: prediction of the object's class that COCO matches to it at IoU 0.5.
         true_score: its confidence.
@@ -218,11 +219,11 @@ def gather_evidence(
     loose = ~found & ~excused
     best = _best_couple(prediction, iou, count)[prediction] == np.arange(len(prediction))
     shown = _shown(predictions)
-    top_row = _class_agnostic(predictions, objects, prediction[iou >= MATCH_IOU], target[iou >= MATCH_IOU],
-                              iou[iou >= MATCH_IOU], shown)  # fmt: skip
+    close = iou >= MATCH_IOU
+    able = close & shown[prediction] & ~excused[prediction]
+    top_row = _class_agnostic(predictions.scores, objects, prediction[able], target[able], iou[able])
     true_row = np.full(objects, -1)
     true_row[matches.object[matches.object >= 0]] = matches.row[matches.object >= 0]
-    close = iou >= MATCH_IOU
 
     def strongest(kept: np.ndarray) -> np.ndarray:
         row = np.full(objects, -1)
@@ -231,7 +232,7 @@ def gather_evidence(
         row[target[chosen]] = prediction[chosen]  # the most confident is written last
         return row
 
-    other_row = strongest(close & best & ~same)
+    other_row = strongest(close & best & ~same & ~excused[prediction])
     wrong_row = strongest(close & best & ~same & loose[prediction])
     near_row = strongest(~close & same & loose[prediction])
     kind = np.full(count, BACKGROUND_KIND)
@@ -327,17 +328,10 @@ def _near(boxes: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndar
 
 
 def _class_agnostic(
-    predictions: Predictions,
-    objects: int,
-    prediction: np.ndarray,
-    target: np.ndarray,
-    iou: np.ndarray,
-    shown: np.ndarray,
+    scores: np.ndarray, objects: int, prediction: np.ndarray, target: np.ndarray, iou: np.ndarray
 ) -> np.ndarray:
-    """Return the shown prediction that takes each object, shape (objects,), -1 if none."""
-    kept = shown[prediction]
-    prediction, target, iou = prediction[kept], target[kept], iou[kept]
-    by = np.lexsort((target, prediction, -predictions.scores[prediction]))
+    """Return the prediction that takes each object, of these couples, shape (objects,), -1 if none."""
+    by = np.lexsort((target, prediction, -scores[prediction]))
     row = [-1] * objects
     last, best, best_iou = -1, -1, 0.0
     for p, candidate, value in zip(

@@ -202,6 +202,17 @@ def test_predictions_on_a_region_to_ignore_count_nowhere(look) -> None:
     assert [KINDS[k] for k in found.evidence.prediction_kind] == ["matched", "ignored", "background"]
 
 
+def test_a_prediction_on_a_region_to_ignore_is_no_wrong_label_of_an_object_there(look) -> None:
+    """A car among people that are not counted one by one: a person found there is not a car called a person."""
+    found = look(
+        [(PERSON, [0, 0, 300, 300]), (CAR, WHOLE)], [(PERSON, 0.9, width(65)), (CAR, 0.8, WHOLE)], [0]
+    )
+    for matching in (TOP_LABEL, SAME_CLASS_FIRST):
+        assert counts(found, matching) == {(CAR, CAR): 1}
+    assert outcomes(found) == ["missed", "correct"]
+    assert found.evidence.other_row.tolist() == [-1, -1]
+
+
 def test_margins_by_hand(look) -> None:
     """log(p / (1 - p)) of the true class less that of the best other; nothing found stands at 0.001."""
     objects = [(TRUCK, [300 * k, 0, 100, 100]) for k in range(4)]

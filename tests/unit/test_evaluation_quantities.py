@@ -266,6 +266,14 @@ def test_sizes_at_the_network_need_the_size_of_the_images(side: object, tmp_path
     assert "size:small" in parts and not any(name.startswith("network_size") for name in parts)
 
 
+def test_sizes_at_the_network_need_the_size_of_every_image(tmp_path: Path) -> None:
+    """Also of those without objects, whose false alarms would not count."""
+    truth = truth_of([(1, CAR, [0, 0, 30, 30])], 2)
+    truth["images"][0] |= {"width": 640, "height": 480}
+    case = Case(truth, results_of([(2, CAR, 0.9, [0, 0, 30, 30])]))
+    assert not any(name.startswith("network_size") for name in named(case.match(tmp_path)[0], 640))
+
+
 def test_map_of_a_condition_is_that_of_its_images_alone() -> None:
     case = made()["test"]
     night = case.with_images({i: 0 for i in range(1, 16) if i % 3})

@@ -403,6 +403,8 @@ def test_without_the_reference_nothing_is_compared_at_points_that_it_sets(run: P
     result = evaluate(found, truths(run), settings=SETTINGS)
     said = [warning for warning in result.warnings if "no test result of 'visible'" in warning]
     assert len(said) == 1 and said[0].startswith("retrained, seed 0")
+    headline = result.operating[result.operating.operating_point == HEADLINE]
+    assert not headline[headline.seed == 0].reached.any()
     assert set(result.balance.seed) == set(result.changes.seed) == {1}
     seeds = result.differences[result.differences.reference == "average"]
     seeds = (
