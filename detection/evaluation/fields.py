@@ -18,20 +18,30 @@ import numpy as np
 from ...datasets.errors import DataError
 
 
-def read_json(path: Path) -> Any:
-    """Return the parsed file.
+def read_content(path: Path) -> bytes:
+    """Return the content of a file.
 
     Raises:
-        DataError: there is no such file, or it holds no JSON.
+        DataError: there is no such file, or it cannot be read.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # a list of results is a million small objects, and none of them is garbage
     try:
-        return json.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected COCO JSON there") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected COCO JSON") from error
+
+
+def parse_json(path: Path, content: bytes) -> Any:
+    """Return the parsed content of a file.
+
+    Raises:
+        DataError: it is no JSON.
+    """
+    collecting = gc.isenabled()
+    gc.disable()  # a list of results is a million small objects, and none of them is garbage
+    try:
+        return json.loads(content)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise DataError(f"{path}: not JSON ({error}); was the file cut off while it was written?") from error
     finally:

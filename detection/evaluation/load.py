@@ -17,8 +17,9 @@ import numpy as np
 
 from ...datasets.blocks import blocks_by_number
 from ...datasets.errors import DataError
-from .fields import Entries, kind, read_json
+from .fields import Entries, kind, parse_json, read_content
 from .records import BACKGROUND, GroundTruth, ImageRecord, Predictions
+from .result_numbers import result_numbers
 
 
 def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> GroundTruth:
@@ -35,7 +36,7 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
     Raises:
         DataError: the file is missing, is no COCO ground truth, or contradicts itself.
     """
-    data = read_json(path)
+    data = parse_json(path, read_content(path))
     if not isinstance(data, dict):
         raise DataError(f"{path}: expected COCO ground truth, an object with 'images', found {kind(data)}")
     images = Entries.of(path, "image", data.get("images"), "under 'images'")
@@ -111,8 +112,12 @@ def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
     Raises:
         DataError: the file is missing, is no list of results, or an entry is wrong.
     """
+    content = read_content(path)
+    plain = _plain_predictions(path, content, truth)
+    if plain is not None:
+        return plain
     description = "of COCO results with image_id, category_id, bbox and score"
-    found = Entries.of(path, "prediction", read_json(path), description)
+    found = Entries.of(path, "prediction", parse_json(path, content), description)
     return Predictions(
         path=path,
         image=_image_positions(found, truth.images, f"of {truth.path}"),
@@ -120,6 +125,29 @@ def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
         boxes=found.boxes(),
         scores=found.numbers("score", 0, 1, "a number from 0 to 1"),
     )
+
+
+def _plain_predictions(path: Path, content: bytes, truth: GroundTruth) -> Predictions | None:
+    """Read results that hold numbers only and no fault; None for all others."""
+    if any(image.name for image in truth.images) or not truth.images:
+        return None
+    columns = result_numbers(content)
+    if columns is None:
+        return None
+    placed = []
+    for ids, known in (
+        (columns.image_id, [image.id for image in truth.images]),
+        (columns.category_id, truth.category_ids),
+    ):
+        sorted_ids = np.array(known, dtype=np.float64)
+        at = np.minimum(np.searchsorted(sorted_ids, ids), len(known) - 1)
+        if (sorted_ids[at] != ids).any():
+            return None
+        placed.append(at)
+    sound = np.isfinite(columns.bbox).all() and (columns.bbox[:, 2:] >= 0).all()
+    if not sound or not ((columns.score >= 0) & (columns.score <= 1)).all():
+        return None
+    return Predictions(path, placed[0], placed[1], columns.bbox, columns.score)
 
 
 def _image_records(images: Entries) -> tuple[ImageRecord, ...]:
