@@ -16,7 +16,7 @@ from ..datasets.storage import write_json, write_text
 from .config import Config, dump_config
 from .execute import Outcome
 from .machine import describe_machine, versions
-from .plan import Plan, with_reference
+from .plan import REFERENCE, Plan, with_reference
 from .stages import read_json
 from .store import Store, Unit
 from .trainings import trained_here
@@ -55,16 +55,18 @@ def write_manifest(
     run = store.run
     pairs = workload.pairs
     doctor = read_json(store.folder(divided) / "doctor.json")
+    stored_split = read_json(store.folder(divided) / "split.json")
     sources = with_reference(config)
     earlier = _earlier(run / "manifest.json")
     # Versions and machine of the run that did the work: a later look at its results must not rewrite them.
     same = earlier.get("regionfuse") == __version__ and not outcome_changed(earlier, plan, store)
     manifest = {
-        "schema": 1,
+        "schema": 2,
         "regionfuse": __version__,
         "title": config.report.title or default_title(config),
         "created": earlier.get("created") or _now(),
         "notice": NOTICE if pairs.synthetic else None,
+        "reference": REFERENCE,
         "dataset": {
             "name": pairs.name,
             "format": config.dataset.format,
@@ -91,7 +93,7 @@ def write_manifest(
             "kind": split.kind,
             "seed": split.seed,
             "sha256": split.sha256,
-            "leakage": read_json(store.folder(divided) / "split.json").get("leakage"),
+            **{key: stored_split.get(key) for key in ("leakage", "given_up")},
         },
         "sources": [
             {"name": source.name, "card": _card(plan.fused[source.name], store)} for source in sources

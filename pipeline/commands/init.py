@@ -76,6 +76,10 @@ detector:                   # `regionfuse detect --help`; every field of the rec
   select: last              # last epoch, or best_val; never chosen on test
   # frozen_weights: path/to/detector.pt
 
+evaluation:
+  per_class_thresholds: false  # true: operating points have a threshold for each class
+  draws: 5000               # bootstrap draws behind the ranks
+
 quality:                    # fusion metrics of the test pictures and what they say about mAP; []: none
   metrics: [{metrics}]
 """
