@@ -205,7 +205,7 @@ def compare(
         list[str],
         typer.Option(
             metavar="NAME=FILE",
-            help="COCO results, or Ultralytics' predictions.json. Repeatable; a repeated name is another seed.",
+            help="COCO results, or Ultralytics' predictions.json. A repeated name is another seed.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the tables.")],
@@ -234,7 +234,10 @@ def compare(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Compare predictions made anywhere: mAP, fixed and broken objects, misclassifications, with intervals."""
+    """Compare predictions made anywhere: mAP, objects fixed and broken, misclassifications; all with intervals.
+
+    docs/compare.md says what the numbers mean.
+    """
     from .commands.compare import compare as work
     from .comparison import Request
 

@@ -164,7 +164,9 @@ def _named_files(request: Request) -> dict[PredictionKey, Path]:
                 f"--val-predictions {source}=...: {count} file(s) on val but {number[TEST][source]} on test; "
                 "the k-th of each are one detector, so give as many, in the same order"
             )
-    lacking = [source for source in number[TEST] if request.val_predictions and not number[VALIDATION][source]]
+    lacking = [
+        source for source in number[TEST] if request.val_predictions and not number[VALIDATION][source]
+    ]
     if lacking:
         raise ConfigError(
             f"--val-predictions: none of {lacking[0]!r}; operating points of all sources are chosen on the "

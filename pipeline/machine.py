@@ -47,7 +47,7 @@ def cores() -> int:
 
 
 def scoring_workers(scorings: int) -> int:
-    """Return how many processes score ``scorings`` images; the start of one takes as long as some thousand."""
+    """Return how many processes score ``scorings`` images; starting one takes as long as some thousand."""
     return cores() if scorings > 2000 else 1
 
 

@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from ..reports.numbers import points
-from .cells import COVERS, ESTABLISHED, POINTS_NAMES, difference_row, plain_table, results_console, with_interval
+from .cells import (
+    COVERS,
+    ESTABLISHED,
+    POINTS_NAMES,
+    difference_row,
+    plain_table,
+    results_console,
+    with_interval,
+)
 from .plan import REFERENCE
 from .run import RunResult
 
@@ -64,7 +72,8 @@ def _print_protocol(
     headline = operating[operating["operating_point"] == _HEADLINE].groupby("source")["precision"].mean()
     columns = ["source", "mAP50", f"to {REFERENCE}", "precision", "balance", "mAP75", "mAP50-95"]
     table = plain_table(
-        f"Test images, protocol {protocol}; points; precision and balance at {POINTS_NAMES[_HEADLINE]}", columns
+        f"Test images, protocol {protocol}; points; precision and balance at {POINTS_NAMES[_HEADLINE]}",
+        columns,
     )
     failed = detection[detection["status"] == "failed"].groupby("source", sort=False)["reason"].first()
     best = scores["mAP50_mean"].max()

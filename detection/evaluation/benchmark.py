@@ -128,7 +128,9 @@ def synthetic_predictions(
     likely = generator.beta(np.array([4, 1, 1, 1])[kind], np.array([2, 12, 12, 20])[kind])
     unlikely = np.exp(generator.uniform(np.log(1e-3), np.log(0.15), images * predictions))
     image = np.concatenate([np.repeat(target, _PER_OBJECT), np.repeat(np.arange(1, images + 1), predictions)])
-    category = np.where(np.append(own, np.zeros(images * predictions)) > 0, np.append(own, 0 * unlikely), random_class)
+    category = np.where(
+        np.append(own, np.zeros(images * predictions)) > 0, np.append(own, 0 * unlikely), random_class
+    )
     boxes = np.concatenate([sides, _random_boxes(generator, images * predictions)])
     score = np.clip(np.concatenate([likely, unlikely]), 1e-3, 1).round(5)
     # What stands at objects first, then background, until each image is full; then by falling confidence.

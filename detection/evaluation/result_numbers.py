@@ -1,7 +1,7 @@
 """COCO results as numbers, read several times faster and in a fraction of the memory of a JSON parser.
 
-Files of results are millions of entries of the same form. Where a file holds nothing else, its text is turned
-into one array; whatever looks different in any way is left to the parser of :mod:`.fields`, which names faults.
+Files of results are millions of entries of the same form. Where a file holds nothing else, its text is
+turned into one array; whatever looks different in any way is left to :mod:`.fields`, which names faults.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ResultNumbers:
 
 
 def result_numbers(content: bytes) -> ResultNumbers | None:
-    """Return the columns of a file of results; None if its entries are not all of one form and numbers only."""
+    """Return the columns of results; None if the entries are not all of one form and numbers only."""
     begin, end = content.find(b"{"), content.find(b"}")
     try:
         keys = list(json.loads(content[begin : end + 1])) if 0 <= begin < end else []

@@ -25,8 +25,8 @@ def bench_evaluate(
         measured = run_benchmark(workload, workers=workers, progress=progress)
     console = results_console()
     table = plain_table(
-        f"{workload.detectors} detectors ({sources} sources, {seeds} seeds, {protocols} protocols) x {images} test "
-        f"+ {images // 2} val images x {predictions} predictions, {workers} workers",
+        f"{workload.detectors} detectors ({sources} sources, {seeds} seeds, {protocols} protocols) x "
+        f"{images} test + {images // 2} val images x {predictions} predictions, {workers} workers",
         ["step", "seconds"],
     )
     for step, seconds in measured.seconds.items():

@@ -68,7 +68,9 @@ def evaluated(shop: Shop, candidate: Candidate, prepared: Unit) -> Unit:
         scores = coco_scores(truth, detections.predictions).summary
         write_json(work / "scores.json", {"mAP50": scores["mAP50"]})
 
-    return Unit("evaluate", found.name, {"confidence": CONFIDENCE}, action, needs=(prepared, found), version=2)
+    return Unit(
+        "evaluate", found.name, {"confidence": CONFIDENCE}, action, needs=(prepared, found), version=2
+    )
 
 
 def detection_units(shop: Shop, sources: Sequence[Candidate], prepared: Unit) -> list[Unit]:

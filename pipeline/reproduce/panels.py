@@ -266,7 +266,8 @@ def _table(sources: list[Candidate], frame: pd.DataFrame, scores: Mapping[str, f
     images = len(shop.material.detection or ())
     what = (
         f"What the detector says of the objects above, and mAP50 over {plural(images, 'pair')} by one "
-        f"detector that was not retrained; it counts what has a confidence of at least {CONFIDENCE}, fixed for "
-        "want of a val split. The paper's mAP50 are of YOLOv5s retrained per method on M3FD, split not published."
+        f"detector that was not retrained; it counts what has a confidence of at least {CONFIDENCE}, fixed "
+        "for want of a val split. The paper's mAP50 are of YOLOv5s retrained per method on M3FD, split not "
+        "published."
     )
     return Table("fig7", "fig7", caption(what, shop.scale), tuple(columns), tuple(rows), small=True)
