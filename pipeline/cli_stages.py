@@ -234,7 +234,7 @@ def compare(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Compare predictions made anywhere: mAP, objects fixed and broken, misclassifications; all with intervals.
+    """Compare predictions made anywhere: mAP, objects fixed and broken, misclassifications, with intervals.
 
     docs/compare.md says what the numbers mean.
     """

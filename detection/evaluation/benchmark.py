@@ -85,8 +85,8 @@ def synthetic_truth(path: Path, images: int, seed: int = 0) -> list[dict[str, ob
     ]
     records = [
         {"id": i, "file_name": f"{i:05d}.png", "stem": f"{i:05d}", "width": _WIDTH, "height": _HEIGHT,
-         "block": f"block{i // _BLOCK}", "tags": ["night" if i // _BLOCK % 3 == 0 else "day"]}
-        for i in range(1, images + 1)
+         "block": f"block{block}", "tags": ["night" if block % 3 == 0 else "day"]}
+        for i, block in zip(range(1, images + 1), np.repeat(range(images), _BLOCK).tolist(), strict=False)
     ]  # fmt: skip
     categories = [{"id": i, "name": name} for i, name in enumerate(CLASSES, start=1)]
     info = {"dataset": "benchmark", "split": TEST, "schema": 2, "synthetic": True}

@@ -149,9 +149,8 @@ def _print_points(compared: Compared, console: Console) -> None:
                 count = counts.loc[(point, source)]
                 cells += [f"{count.fixed:g}", f"{count.broken:g}"]
                 balance = _difference(compared, source, "balance", point=point)
-                cells += [f"{count.balance:+g}", with_interval(balance, 1, 0).partition(" ")[2]]
-                if balance is not None and established(balance.simultaneous_low, balance.simultaneous_high):
-                    cells[-2] += ESTABLISHED
+                value, _, limits = with_interval(balance, 1, 0).partition(" ")
+                cells += [value, limits]
             table.add_row(Text(source), *cells)
         _show(console, table)
     if len(unreached):
@@ -224,7 +223,7 @@ def _explanations(compared: Compared) -> Iterator[str]:
             yield f"They cover {COVERS[covers]}{which}."
         yield "Detectable: the smallest true difference that this test set shows four times in five."
         yield (
-            "Balance: objects that a source calls right and the reference does not (fixed), less the reverse "
+            "Balance: objects that a source calls right and the reference does not (fixed) less the reverse "
             "(broken); images of one block are resampled together."
         )
     else:
