@@ -81,7 +81,7 @@ def test_everything_stands_at_its_documented_path(first: RunResult) -> None:
     assert not first.failed
     assert (folder / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["schema"] == 1
+    assert (manifest["schema"], manifest["reference"]) == (2, "visible")
     assert manifest["notice"] == "synthetic: shows that the pipeline works, not how good a method is"
     split = json.loads((folder / "split.json").read_text())
     for name in ("train", "val", "test"):
@@ -105,7 +105,9 @@ def test_everything_stands_at_its_documented_path(first: RunResult) -> None:
         "confusion.csv",
         "objects.parquet",
         "fusion.csv",
-        "swaps.csv",
+        "differences.csv",
+        "operating.csv",
+        "misclassifications.csv",
         "changes.csv",
     ):
         assert (folder / "tables" / name).is_file()
