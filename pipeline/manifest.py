@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..datasets.box_checks import size_counts
 from ..datasets.splits import Split
 from ..datasets.storage import write_json, write_text
 from .config import Config, dump_config
@@ -185,16 +186,13 @@ def _card(unit: Unit, store: Store) -> dict[str, Any]:
 
 
 def _class_counts(workload: Workload, stems: Iterable[str]) -> dict[str, int]:
-    counts = Counter(box.label for stem in stems for box in workload.pairs[stem].boxes)
+    counts = Counter(box.label for stem in stems for box in workload.pairs[stem].objects)
     return {label: counts.get(label, 0) for label in workload.pairs.classes}
 
 
 def _size_counts(workload: Workload, stems: Iterable[str]) -> dict[str, int]:
-    """Count objects by COCO's size limits, 32 x 32 and 96 x 96 pixels of the original image."""
-    areas = [box.area for stem in stems for box in workload.pairs[stem].boxes]
-    small = sum(area < 32**2 for area in areas)
-    large = sum(area > 96**2 for area in areas)
-    return {"small": small, "medium": len(areas) - small - large, "large": large}
+    """Count objects by COCO's size names, in pixels of the original image."""
+    return size_counts([box for stem in stems for box in workload.pairs[stem].objects])
 
 
 def _earlier(path: Path) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from .contamination import contaminated
 from .detector_config import detector_recipe
 from .execute import Outcome, execute, require
 from .manifest import write_fusion_table, write_manifest
-from .plan import REFERENCE, Plan, make_plan
+from .plan import REFERENCE, Plan, fused_sources, make_plan
 from .publish import publish
+from .quality import ASSOCIATION, write_association_table, write_quality_table
 from .quality import TABLE as QUALITY_TABLE
-from .quality import write_quality_table
 from .stages import EVALUATED, evaluate_unit
 from .store import Store, Unit, digest, explained, locked
 from .trainings import require_trainable
@@ -66,9 +66,9 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         require(divided, store, screen, outcome)
         split = Split.load(store.folder(divided) / "split.json")
         require_boxes(workload, split, trains=frozen is None or "retrained" in config.protocols)
-        plan = make_plan(config, recipe, frozen, workload, split, store)
+        plan = make_plan(config, recipe, frozen, workload, split, divided, store)
         before = len(warnings)
-        seen = contaminated(config, workload, split)
+        seen = contaminated(config, workload, split, store.root / "signatures.npz")
         noticed += warnings[before:]
         execute(list(plan), store, screen, outcome)
         settings = {
@@ -81,6 +81,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         _publish(plan, divided, tables, split, store, outcome)
         write_fusion_table(config, workload, split, plan, outcome, store, seen)
         write_quality_table(plan.quality, config.quality.metrics, outcome, store)
+        write_association_table(plan.quality, fused_sources(config), outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
         write_manifest(config, detector_facts(recipe), workload, split, divided, plan, outcome, store, notes)
         report = make_report(out, screen)
@@ -99,7 +100,7 @@ def require_boxes(workload: Workload, split: Split, *, trains: bool) -> None:
         DataError: no annotated objects in test, or none in train where detectors are trained.
     """
     for name in ("train", "test") if trains else ("test",):
-        if not any(workload.pairs[stem].boxes for stem in getattr(split, name)):
+        if not any(workload.pairs[stem].objects for stem in getattr(split, name)):
             raise DataError(
                 f"{workload.pairs.root}: the {name} split has no annotated objects; detection needs boxes "
                 "(dataset.annotations says where they are)"
@@ -146,7 +147,7 @@ def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store
                 wanted[relative] = store.folder(unit) / f"{name}.json"
     for path in sorted((store.folder(tables) / "tables").iterdir()):
         wanted[f"tables/{path.name}"] = path
-    publish(store.run, wanted, keep=("tables/fusion.csv", QUALITY_TABLE))
+    publish(store.run, wanted, keep=("tables/fusion.csv", QUALITY_TABLE, ASSOCIATION))
 
 
 def detector_facts(recipe: DetectorRecipe) -> dict[str, Any]:

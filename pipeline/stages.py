@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,14 @@ def fuse_unit(
 
 
 def recipe_params(recipe: DetectorRecipe) -> dict[str, Any]:
-    """Return what decides a detector's training: the recipe without device, with weights by content."""
+    """Return what decides a detector's training: the recipe less device and class map, weights by content."""
     settings = recipe.to_dict()
     weights = recipe.weights
     settings["weights"] = sha256_file(Path(weights)) if weights and Path(weights).is_file() else weights
     model = Path(recipe.model)
     if model.is_file():
         settings["model"] = sha256_file(model)
-    for key in ("device", "workers"):
+    for key in ("device", "workers", "class_map"):
         settings.pop(key, None)
     return settings
 
@@ -144,8 +145,16 @@ def predict_unit(
     store: Store,
 ) -> Unit:
     """Run a detector on val and test; result: ``val.json`` and ``test.json`` in COCO's result format."""
-    given = None if isinstance(detector, Unit) else sha256_file(detector)
     categories = {label: index for index, label in enumerate(pairs.classes, start=1)}
+    given = None
+    if isinstance(detector, Unit):
+        recipe = replace(recipe, class_map={})  # It was trained on the data set's own names.
+    else:
+        given = sha256_file(detector)
+        if recipe.class_map:  # Wrong names are told before anything is trained or fused.
+            from ..detection.predict import category_ids
+
+            category_ids(_class_names(detector, given), categories, recipe.class_map, detector)
     ids = {pair.stem: index for index, pair in enumerate(pairs, start=1)}
     params = {
         "detector": given,
@@ -154,6 +163,7 @@ def predict_unit(
         "nms_iou": recipe.nms_iou,
         "max_detections": recipe.max_detections,
         "multi_label": recipe.multi_label,
+        "class_map": dict(recipe.class_map),
         "batch_size": recipe.batch_size,
         "categories": categories,
         "images": {name: [(ids[s], s) for s in getattr(split, name)] for name in EVALUATED},
@@ -172,6 +182,13 @@ def predict_unit(
     by = detector.source if isinstance(detector, Unit) else "given"
     name = f"{source.name} by {by} detector seed {seed}"
     return Unit("predict", name, params, action, needs=needs, source=source.name)
+
+
+@cache
+def _class_names(detector: Path, digest: str) -> tuple[str, ...]:  # noqa: ARG001 - other content, other names
+    from ..detection.checkpoint import read_detector
+
+    return tuple(read_detector(detector)[1])
 
 
 def evaluate_unit(
