@@ -58,6 +58,7 @@ def write_manifest(
     doctor = read_json(store.folder(divided) / "doctor.json")
     stored_split = read_json(store.folder(divided) / "split.json")
     sources = with_reference(config)
+    units = {unit.key: unit for unit in (divided, *plan)}.values()
     earlier = _earlier(run / "manifest.json")
     # Versions and machine of the run that did the work: a later look at its results must not rewrite them.
     same = earlier.get("regionfuse") == __version__ and not outcome_changed(earlier, plan, store)
@@ -106,8 +107,8 @@ def write_manifest(
         "config": dump_config(config),
         "versions": earlier["versions"] if same and "versions" in earlier else versions(),
         "machine": earlier["machine"] if same and "machine" in earlier else describe_machine(),
-        "units": [_unit_row(unit, outcome, store) for unit in (divided, *plan)],
-        "warnings": list(dict.fromkeys([*warnings, *_unit_warnings((divided, *plan), outcome, store)])),
+        "units": [_unit_row(unit, outcome, store) for unit in units],
+        "warnings": list(dict.fromkeys([*warnings, *_unit_warnings(units, outcome, store)])),
     }
     write_json(run / "manifest.json", manifest)
 

@@ -90,7 +90,8 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
             for unit in plan
             if unit.key in outcome.failed
         }
-        return RunResult(out, report, failed, len(plan) + 2, outcome.reused)
+        distinct = {unit.key for unit in (divided, *plan, tables)}
+        return RunResult(out, report, failed, len(distinct), outcome.reused)
 
 
 def require_boxes(workload: Workload, split: Split, *, trains: bool) -> None:

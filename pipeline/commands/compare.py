@@ -234,8 +234,8 @@ def _explanations(compared: Compared) -> Iterator[str]:
             "somewhat too good; give --val-ground-truth and --val-predictions."
         )
     yield (
-        "mAP is COCO's. Ultralytics' own differs by some tenths to some points: other interpolation and "
-        "matching, and all confidences from 0.001."
+        "mAP is COCO's. Ultralytics' own differs by some tenths to some points: precision is interpolated in "
+        "another way, and boxes are matched by overlap before confidence."
     )
 
 
