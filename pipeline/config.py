@@ -201,6 +201,13 @@ class QualityConfig(Section):
         return list(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
 
 
+class EvaluationConfig(Section):
+    """How predictions are scored. ``draws``: bootstrap draws behind the ranks, 0 for none."""
+
+    per_class_thresholds: bool = False
+    draws: int = Field(5000, ge=0)
+
+
 class ReportConfig(Section):
     """Words of the report."""
 
@@ -219,6 +226,7 @@ class Config(Section):
     fusion: FusionConfig = FusionConfig()
     detector: dict[str, Any] = Field(default_factory=dict)
     quality: QualityConfig = Field(default_factory=QualityConfig)
+    evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)

@@ -9,7 +9,6 @@ its result. Devices, worker numbers and paths do not: the same inputs elsewhere 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -23,6 +22,7 @@ from ..detection.evaluation.records import FailedSource, PredictionKey
 from ..detection.recipe import DetectorRecipe
 from ..reports.marks import TRAINED_HERE
 from .config import Config, SourceConfig
+from .machine import scoring_workers
 from .store import Progress, Store, Unit
 from .trainings import given_weights, is_default
 from .workload import Workload
@@ -197,14 +197,20 @@ def evaluate_unit(
     divided: Unit,
     images: int,
     store: Store,
+    settings: Mapping[str, Any],
 ) -> Unit:
-    """Score all predictions on ``images`` test images; result: the tables."""
+    """Score all predictions on ``images`` test images; result: the tables.
+
+    ``settings`` are those of :class:`~..detection.evaluation.detector.Settings`.
+    """
     params = {
         "failed": [asdict(row) for row in failed],
         "keys": [list(key) for key in predictions],
+        "settings": dict(settings),
     }
 
     def action(work: Path, progress: Progress) -> None:
+        from ..detection.evaluation.detector import Settings
         from ..detection.evaluation.evaluate import evaluate
 
         paths = {
@@ -218,16 +224,13 @@ def evaluate_unit(
             truth,
             work / "tables",
             failed=failed,
+            settings=Settings(**settings),
             progress=progress,
             workers=scoring_workers(images * len(predictions)),
         )
 
-    return Unit("evaluate", "tables", params, action, needs=(divided, *predictions.values()))
-
-
-def scoring_workers(scorings: int) -> int:
-    """Return how many processes score; below some thousand images their start costs more than it gains."""
-    return min(2, os.cpu_count() or 1) if scorings > 2000 else 1
+    needs = (divided, *predictions.values())
+    return Unit("evaluate", "tables", params, action, needs=needs, version=2)
 
 
 def pairs_needed(split: Split, protocols: Sequence[str], source: str) -> list[str]:

@@ -81,6 +81,10 @@ detector:                   # `regionfuse detect --help`; every field of the rec
   # frozen_weights: path/to/detector.pt
   # class_map: {{person: People}}  # class of frozen_weights: class of the data set, where the names differ
 
+evaluation:
+  per_class_thresholds: false  # true: operating points have a threshold for each class
+  draws: 5000               # bootstrap draws behind the ranks
+
 quality:                    # fusion metrics of the test pictures and what they say about mAP; []: none
   metrics: [{metrics}]
 """
