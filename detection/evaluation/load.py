@@ -38,7 +38,7 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
     Raises:
         DataError: the file is missing, is no COCO ground truth, or contradicts itself.
     """
-    data = parse_json(path, read_content(path))
+    data = read_json(path)
     if not isinstance(data, dict):
         raise DataError(f"{path}: expected COCO ground truth, an object with 'images', found {kind(data)}")
     images = Entries.of(path, "image", data.get("images"), "under 'images'")
@@ -68,7 +68,9 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
         category=objects.positions("category_id", sorted_categories, "under 'categories'"),
         boxes=boxes,
         area=area,
-        ignore=np.array([bool(item.get("iscrowd") or item.get("ignore")) for item in objects.items], dtype=bool),
+        ignore=np.array(
+            [bool(item.get("iscrowd") or item.get("ignore")) for item in objects.items], dtype=bool
+        ),
         visibility=np.array([str(item.get("visibility") or "") for item in objects.items], dtype=object),
     )
 
