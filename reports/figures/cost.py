@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from ..context import METRIC_TITLES, Context
+from ..context import HEADLINE, METRIC_TITLES, Context, SourceScore
 from ..numbers import defined, points, shorten
 from ..palette import MUTED
-from ..scores import HEADLINE, SourceScore
 from .style import bare, drawing, new_figure, place, to_svg
 
 WIDTH = 170.0

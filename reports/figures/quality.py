@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...fusion.metrics.registry import METRICS
-from ..context import METRIC_TITLES, Context
+from ..context import HEADLINE, METRIC_TITLES, Context
 from ..numbers import defined, shorten, signed
 from ..palette import INK, MUTED, RULE
 from ..quality import Quality, Relation, paired_sources
-from ..scores import HEADLINE
 from .style import bare, drawing, new_figure, place, to_svg
 
 WIDTH = 170.0

@@ -8,12 +8,33 @@ from ..blocks import Block, Cell, Column, Heading, KeyValues, Note, Paragraph, T
 from ..context import Context
 from ..numbers import seconds
 from .cells import source_cell
+from .data import findings_table
+from .detection import class_tables
+from .labels import matrices, more_pairs
+from .operating import points_table
+from .quality import further_metrics, relation_tables
 
 
 def appendix_section(context: Context) -> list[Block]:
-    """All stored facts that the chapters do not need."""
+    """Long tables, and all stored facts that the sections do not need."""
+    return [*_tables(context), *_making(context)]
+
+
+def _tables(context: Context) -> list[Block]:
+    """Tables behind the figures, and the other protocols' in full."""
+    blocks = [*class_tables(context), *more_pairs(context)]
+    for protocol in context.results.protocols[1:]:
+        if context.finished(protocol) and context.means("operating", protocol):
+            blocks.append(points_table(context, protocol))
+        if context.finished(protocol) and context.results.table("confusion") is not None:
+            blocks += matrices(context, protocol, "top_label")
+    blocks += [*relation_tables(context), *further_metrics(context), *findings_table(context)]
+    return [Heading("Appendix: further tables", new_page=True), *blocks] if blocks else []
+
+
+def _making(context: Context) -> list[Block]:
     manifest = context.results.manifest
-    blocks: list[Block] = [Heading("Appendix: how this was made", new_page=True)]
+    blocks: list[Block] = [Heading("Appendix: how this was made")]
     warnings = [str(text) for text in manifest.get("warnings") or []]
     remarks = [*warnings, *context.results.missing]
     blocks.append(Heading("Warnings", level=2, listed=False))

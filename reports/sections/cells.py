@@ -1,14 +1,13 @@
-"""Cells that many tables share."""
+"""Cells, rows and remarks that many sections share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ..blocks import Cell, Note
-from ..context import Context
+from ..context import Context, SourceScore
 from ..marks import SEEN
 from ..numbers import defined
-from ..scores import SourceScore
 
 
 def source_cell(context: Context, source: str) -> Cell:
@@ -31,20 +30,13 @@ def contamination_note(context: Context) -> list[Note]:
     ]
 
 
-def nothing_finished(context: Context) -> Note | None:
-    """A remark for chapters that every source failed to fill; None when some finished."""
-    if any(context.finished(protocol) for protocol in context.results.protocols):
-        return None
-    return Note("No source has results: all of them failed, for the reasons given under Detection.")
-
-
 def failed_row(context: Context, score: SourceScore, columns: int) -> tuple[Cell, ...]:
     """Row of a source that failed: its name and the reason across the other columns."""
     return source_cell(context, score.source), Cell(f"failed: {score.reason}", muted=True, span=columns - 1)
 
 
 def best_text(values: Iterable[float], digits: int = 1, *, scale: float = 100.0) -> float:
-    """The largest value as printed, for bold: what looks equal is equally bold.
+    """The largest value as printed, for bold where chance plays no part: what looks equal is equally bold.
 
     NaN, so that nothing is bold, when there are fewer than two values or all of them look equal.
     """

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
+from ..blocks import Block, Cell, Column, Figure, Heading, Paragraph, Table
 from ..context import Context, protocol_title
 from ..figures.cost import draw_cost
 from ..numbers import defined, magnitude, seconds, whole
 from .cells import source_cell
 
 
-def cost_section(context: Context) -> list[Block]:
+def cost_section(context: Context) -> list[Block] | str:
     """Time per image, parameters, multiply-accumulates, and whether a method was trained in this run."""
-    blocks: list[Block] = [Heading("Cost of fusion")]
     frame = context.results.table("fusion")
     if frame is None or frame.empty:
-        return [*blocks, Note("Times of fusion are not stored in this run.")]
+        return "Cost of fusion: not stored (fusion.csv)."
+    blocks: list[Block] = [Heading("Cost of fusion")]
     protocol = context.headline_protocol
     rows = {str(row["source"]): row for _, row in frame.iterrows()}
     times = {

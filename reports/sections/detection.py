@@ -1,166 +1,199 @@
-"""Detection scores: one pair of tables a protocol, never mixed."""
+"""Detection scores: mAP with intervals, all pairs of sources, and classes; protocols are never mixed."""
 
 from __future__ import annotations
 
-from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
-from ..context import METRIC_TITLES, PROTOCOL_QUESTIONS, Context, protocol_title
-from ..numbers import decimal, defined, interval, plural, points, signed_points
-from ..scores import HEADLINE, SourceScore, interval_blocks
-from .cells import best_text, contamination_note, failed_row, is_best, source_cell
+import numpy as np
 
-_SIZES = ("mAP_small", "mAP_medium", "mAP_large")
+from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
+from ..context import METRIC_TITLES, Context, protocol_title
+from ..differences import Difference, basis, difference_cells
+from ..figures.matrix import Grid, draw_grids
+from ..numbers import defined, join, points, whole
+from .cells import contamination_note, failed_row, source_cell
+
+MOST_CLASSES = 12  # columns of the figure by class; the appendix holds the rest
+PER_TABLE = 8
+_COMPARED = ("mAP50", "mAP75", "mAP50_95")
+ULTRALYTICS = (
+    "Why these figures differ from Ultralytics' own: here precision is interpolated at 101 points of recall and "
+    "predictions from confidence 0.001 are matched as COCO does, greedily, at most 100 per class and image; "
+    "Ultralytics interpolates and matches differently."
+)
 
 
 def detection_section(context: Context) -> list[Block]:
-    """Tables of mAP with differences to visible-only, and of sizes and the operating point."""
+    """Scores with simultaneous intervals, the matrix of all pairs, and AP50 by class."""
+    protocols = context.results.protocols
     blocks: list[Block] = [
         Heading("Detection"),
         Paragraph.of(
-            "Scores are COCO's average precision on the test split, computed from the stored "
-            "predictions, in AP points (percent). Δ is the difference to visible-only in the same "
-            "protocol. The best of a column is bold, and so is what prints equal to it."
+            "COCO's average precision on the test split, from the stored predictions, in AP points (percent). Δ is "
+            f"the difference to {context.results.base} with its simultaneous 95 % interval; bold: it excludes zero. "
+            + ULTRALYTICS
         ),
         *contamination_note(context),
     ]
-    for protocol in context.results.protocols:
-        blocks += _protocol_blocks(context, protocol)
-    return blocks
-
-
-def _protocol_blocks(context: Context, protocol: str) -> list[Block]:
-    title = protocol_title(protocol)
-    blocks: list[Block] = [Heading(title, level=2)]
-    if protocol in PROTOCOL_QUESTIONS:
-        blocks.append(Paragraph.of(PROTOCOL_QUESTIONS[protocol]))
-    blocks.append(score_table(context, protocol))
-    if context.finished(protocol):
-        blocks.append(_size_table(context, protocol))
-    else:
-        blocks.append(
-            Note("Every source failed under this protocol; the reasons stand in the table.", "warning")
-        )
-    return blocks
+    for protocol in protocols:
+        if not context.finished(protocol):
+            text = f"{protocol_title(protocol)}: every source failed; the reasons stand in the table."
+            blocks.append(Note(text, "warning"))
+        blocks.append(score_table(context, protocol))
+    pairs = [protocol for protocol in protocols if len(context.finished(protocol)) > 1]
+    if pairs and any(context.any_gap(protocol) for protocol in pairs):
+        blocks += _all_pairs(context, pairs[:2])
+    return blocks + _by_class(context)
 
 
 def score_table(context: Context, protocol: str, *, brief: bool = False) -> Table:
-    """Table of mAP by source.
+    """Table of mAP by source with differences to the reference.
 
     Args:
         context: results.
         protocol: which protocol.
-        brief: leave out what the title page has no room for.
+        brief: what the title page has room for.
     """
-    scores = context.scores[protocol]
-    compared = context.visible(protocol) is not None and len(context.finished(protocol)) > 1
-    several = context.several(protocol)
-    intervals = any(score.interval.get(HEADLINE) for score in scores)
+    scores, several = context.scores[protocol], context.several(protocol)
+    compared = bool(context.rivals(protocol)) and context.reference(protocol) is not None
     columns = [Column("Source", "left")]
-    fields: list[tuple[str, str]] = []  # what, metric
-
-    def add(what: str, metric: str, head: str, group: str = "") -> None:
-        fields.append((what, metric))
-        columns.append(Column(head, group=group))
-
-    for metric in ("mAP50", "mAP50_95"):
+    for metric in ("mAP50", "mAP50_95") if brief else _COMPARED:
         group = METRIC_TITLES[metric]
-        add("mean", metric, "mean" if several else "score", group)
-        if several:
-            add("std", metric, "± sd", group)
-        if compared:
-            add("delta", metric, "Δ", group)
-        if intervals and metric == HEADLINE:
-            add("interval", metric, "95 % interval of Δ", group)
-    if not brief:
-        add("mean", "mAP75", "mAP75")
-        add("mean", "mAR100", "mAR100")
-    best = {metric: best_text(score.value(metric) for score in scores) for _, metric in fields}
+        columns.append(Column("mean" if several else "score", group=group))
+        columns += [Column("± sd", group=group)] if several and brief else []
+        columns += [Column(head, group=group) for head in ("Δ", "simultaneous 95 %")] if compared else []
+    columns += [] if brief else [Column("mAR100")]
     rows = []
     for score in scores:
         if not score.ok:
             rows.append(failed_row(context, score, len(columns)))
             continue
         cells = [source_cell(context, score.source)]
-        cells += [_score_cell(score, what, metric, best[metric]) for what, metric in fields]
+        for metric in ("mAP50", "mAP50_95") if brief else _COMPARED:
+            cells.append(Cell(points(score.value(metric))))
+            cells += [Cell(points(score.std.get(metric)), muted=True)] if several and brief else []
+            cells += difference_cells(context.gap(protocol, score.source, metric)) if compared else []
+        cells += [] if brief else [Cell(points(score.value("mAR100")))]
         rows.append(tuple(cells))
-    return Table(
-        "" if brief else "detection",
-        f"detection-{protocol}",
-        f"Detection on the test split. {protocol_title(protocol)}; {_basis(context, protocol)}.",
-        tuple(columns),
-        tuple(rows),
-        note="" if brief else _interval_note(context, protocol),
+    classes = context.results.tables["detection"]["classes"].max()
+    means = f"means over {whole(classes)} classes" if defined(classes) else "means over classes"
+    seeds = len(context.results.seeds(protocol))
+    number = {0: "no detector finished", 1: "one seed"}.get(seeds, f"mean of {seeds} seeds")
+    caption = f"Detection on the test split, {means}. {protocol_title(protocol)}; {number}. Resampled: blocks."
+    note = "" if brief else basis(context.any_gap(protocol)) if compared else ""
+    return Table("" if brief else "detection", f"detection-{protocol}", caption, tuple(columns), tuple(rows), note,
+                 small=True)  # fmt: skip
+
+
+def established_both_ways(context: Context, protocol: str, source: str, other: str) -> Difference | None:
+    """Difference of two sources, judged in the families of both: established only if it is in each."""
+    found = context.differences.get(protocol, other, source, "mAP50")
+    back = context.differences.get(protocol, source, other, "mAP50")
+    return found if found and back and found.established and back.established else None
+
+
+def _all_pairs(context: Context, protocols: list[str]) -> list[Block]:
+    grids = []
+    for protocol in protocols:
+        scores = sorted(context.finished(protocol), key=lambda score: -score.value())
+        names = [score.source for score in scores]
+        texts = [["" for _ in names] for _ in names]
+        values, marked = np.full((len(names),) * 2, np.nan), np.zeros((len(names),) * 2, dtype=bool)
+        for row, source in enumerate(names):
+            for column, other in enumerate(names):
+                found = context.differences.get(protocol, other, source, "mAP50")
+                if found is not None and defined(found.value):
+                    texts[row][column], values[row, column] = found.text, found.value
+                    marked[row, column] = established_both_ways(context, protocol, source, other) is not None
+        labels = [context.results.labels[name] for name in names]
+        grids.append(Grid(protocol_title(protocol), labels, labels, texts, values, marked))
+    caption = (
+        "Every source (row) minus every other (column) in mAP50, AP points, best first. Full colour and bold: the "
+        "simultaneous 95 % interval excludes zero, whichever of the two is the reference; pale: not established. "
+        "Resampled: blocks."
     )
+    if len({tuple(grid.rows) for grid in grids}) == 1 and len(grids[0].rows) <= 8:
+        return [Figure(draw_grids(grids), caption)]
+    return [Figure(draw_grids([grid]), caption) for grid in grids]
 
 
-def _score_cell(score: SourceScore, what: str, metric: str, best: float) -> Cell:
-    value = score.value(metric)
-    if what == "mean":
-        return Cell(points(value), bold=is_best(value, best))
-    if what == "std":
-        return Cell(points(score.std.get(metric)), muted=True)
-    if what == "delta":
-        return Cell(signed_points(score.delta.get(metric)))
-    bounds = score.interval.get(metric)
-    return Cell(interval(*bounds) if bounds else "–", muted=bounds is None)
-
-
-def _basis(context: Context, protocol: str) -> str:
-    seeds = context.results.seeds(protocol)
-    if not seeds:
-        return "no detector finished"
-    return "one seed" if len(seeds) == 1 else f"mean of {len(seeds)} seeds and their standard deviation"
-
-
-def _interval_note(context: Context, protocol: str) -> str:
-    frame = context.results.table("intervals", protocol)
-    if frame is None or frame.empty:
-        return "No intervals are stored for this run: small differences may be chance."
-    if not any(score.interval for score in context.scores[protocol]):
-        return "No interval is defined: the test split has fewer than two blocks of images to draw from."
-    parts = ["Intervals: paired percentile bootstrap"]
-    if "resamples" in frame.columns and defined(frame["resamples"].max()):
-        parts.append(f" of {int(frame['resamples'].max())} draws")
-    blocks = interval_blocks(context.results, protocol)
-    if blocks is not None:
-        parts.append(f" over {plural(blocks, 'scene block')} of the test split")
-    parts.append("; they cover the choice of test images, not the chance in training.")
-    if context.several(protocol):
-        parts.append(" With several seeds: from the lowest to the highest end of theirs.")
-    return "".join(parts)
-
-
-def _size_table(context: Context, protocol: str) -> Table:
-    scores = context.scores[protocol]
-    sizes = [metric for metric in _SIZES if any(defined(score.value(metric)) for score in scores)]
-    point = ("precision", "recall", "f1")
-    columns = [Column("Source", "left")]
-    columns += [Column(METRIC_TITLES[metric], group="mAP50–95 by object size") for metric in sizes]
-    columns += [Column("threshold", group="at the threshold chosen on val")]
-    columns += [Column(METRIC_TITLES[metric], group="at the threshold chosen on val") for metric in point]
-    best = {metric: best_text(score.value(metric) for score in scores) for metric in (*sizes, *point)}
-    rows = []
-    for score in scores:
-        if not score.ok:
-            continue
-        cells = [source_cell(context, score.source)]
-        cells += [
-            Cell(points(score.value(name)), bold=is_best(score.value(name), best[name])) for name in sizes
-        ]
-        cells.append(Cell(decimal(score.value("threshold"))))
-        cells += [
-            Cell(points(score.value(name)), bold=is_best(score.value(name), best[name])) for name in point
-        ]
-        rows.append(tuple(cells))
-    absent = [METRIC_TITLES[metric] for metric in _SIZES if metric not in sizes]
-    note = "Sizes as COCO counts them: small below 32², large from 96² square pixels of the original image."
+def _by_class(context: Context) -> list[Block]:
+    counts = context.results.class_counts
+    present = [name for name, number in counts.items() if number]
+    absent = [name for name, number in counts.items() if not number]
+    blocks: list[Block] = [Heading("By class", level=2)]
+    if context.results.table("per_class") is None:
+        return [*blocks, Note("Scores by class are not stored (per_class.csv).")]
+    if not present:
+        return [*blocks, Note("The test split has no objects, so no class has a score.")]
     if absent:
-        note += f" The test split has no {' and no '.join(absent)} objects."
-    return Table(
-        "detection",
-        f"sizes-{protocol}",
-        f"By object size, and at the operating point. {protocol_title(protocol)}; precision, recall "
-        "and F1 in percent at IoU 0.5.",
-        tuple(columns),
-        tuple(rows),
-        note=note,
+        blocks.append(Paragraph.of(f"Without objects in test, so without a score: {join(absent)}."))
+    shown = sorted(present, key=lambda name: -counts[name])[:MOST_CLASSES]
+    shown = [name for name in present if name in shown]
+    grids = [_class_grid(context, protocol, shown) for protocol in context.results.protocols[:2]
+             if context.finished(protocol)]  # fmt: skip
+    rest = f" The {MOST_CLASSES} most frequent classes." if len(present) > MOST_CLASSES else ""
+    caption = (
+        f"AP50 by class in AP points, in brackets the objects of the test split. Colour: difference to "
+        f"{context.results.base}, full and bold where its simultaneous 95 % interval excludes zero.{rest} Resampled: "
+        "blocks. Values, intervals and AP50–95 stand in the appendix."
     )
+    return [*blocks, *(Figure(draw_grids([grid]), caption if not at else f"The same. {grid.title}.")
+                       for at, grid in enumerate(grids))]  # fmt: skip
+
+
+def _class_grid(context: Context, protocol: str, names: list[str]) -> Grid:
+    scores, counts = context.finished(protocol), context.results.class_counts
+    values, marked = np.full((len(scores), len(names)), np.nan), np.zeros((len(scores), len(names)), dtype=bool)
+    texts = [["–"] * len(names) for _ in scores]
+    for column, name in enumerate(names):
+        means = context.means("per_class", protocol, **{"class": name})
+        for row, score in enumerate(scores):
+            texts[row][column] = points(means[score.source]["AP50"]) if score.source in means else "–"
+            gap = context.gap(protocol, score.source, "AP50", f"class:{name}")
+            if gap is not None and defined(gap.value):
+                values[row, column], marked[row, column] = gap.value, gap.established
+    labels = [context.results.labels[score.source] for score in scores]
+    heads = [f"{name} ({whole(counts[name])})" for name in names]
+    return Grid(protocol_title(protocol), labels, heads, texts, values, marked)
+
+
+def class_tables(context: Context) -> list[Block]:
+    """AP by class with intervals, for the appendix."""
+    present = [name for name, number in context.results.class_counts.items() if number]
+    if context.results.table("per_class") is None or not present:
+        return []
+    return [
+        _class_table(context, protocol, present[start : start + PER_TABLE], start)
+        for protocol in context.results.protocols
+        if context.finished(protocol)
+        for start in range(0, len(present), PER_TABLE)
+    ]
+
+
+def _class_table(context: Context, protocol: str, names: list[str], start: int) -> Table:
+    counts, scores = context.results.class_counts, context.finished(protocol)
+    means = {name: context.means("per_class", protocol, **{"class": name}) for name in names}
+    columns = [Column("Source", "left")]
+    columns += [Column(f"{name} ({whole(counts[name])})") for name in names]
+    rows: list[tuple[Cell, ...]] = []
+    for metric, title in (("AP50", "AP50"), ("Δ", f"Δ AP50 to {context.results.base}, simultaneous 95 %"),
+                          ("AP50_95", "AP50–95")):  # fmt: skip
+        rows.append((Cell(title, muted=True, span=len(columns)),))
+        for score in scores:
+            cells = [source_cell(context, score.source)]
+            for name in names:
+                gap = context.gap(protocol, score.source, "AP50", f"class:{name}")
+                if metric != "Δ":
+                    found = means[name].get(score.source)
+                    cells.append(Cell(points(found[metric]) if found is not None else "–"))
+                else:
+                    cells.append(Cell(f"{gap.text} {gap.span}", bold=gap.established) if gap else Cell("–"))
+            if metric != "Δ" or score.source != context.results.reference:
+                rows.append(tuple(cells))
+    part = f", part {start // PER_TABLE + 1}" if len(context.results.classes) > PER_TABLE else ""
+    caption = (
+        f"AP by class{part}, in AP points; objects of the test split in brackets. {protocol_title(protocol)}. "
+        "Resampled: blocks."
+    )
+    label = f"per-class-{protocol}-{start}"
+    return Table("per_class", label, caption, tuple(columns), tuple(rows), small=True)
+

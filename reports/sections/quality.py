@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from ...fusion.metrics.registry import METRICS
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
-from ..context import METRIC_TITLES, Context, protocol_title
+from ..context import HEADLINE, METRIC_TITLES, Context, protocol_title
 from ..correlation import Correlation
 from ..figures.quality import draw_quality, draw_relations
 from ..numbers import decimal, defined, join, plural, signed
 from ..quality import Quality, Relation, make_quality, relations
-from ..scores import FEW_BLOCKS, HEADLINE
 from .cells import best_text, contamination_note, is_best, source_cell
 
 WIDE = 1.0  # an interval of correlations as wide as half of all that is possible says nothing
 ASKED = "SF"  # the metric of the question; the first one stored when a run is without it
 
 
-def quality_section(context: Context) -> list[Block]:
-    """Metrics by source, then their correlation with mAP50 by protocol; nothing when none are stored."""
+def quality_section(context: Context) -> list[Block] | str:
+    """Metrics by source, then their correlation with mAP50 by protocol."""
     quality = make_quality(context)
     if quality is None:
-        return []
+        return "Fusion quality: not stored (quality.csv)."
     blocks: list[Block] = [Heading("Fusion quality"), Paragraph.of(_introduction(quality))]
     blocks += contamination_note(context)
     if quality.paper:
         blocks.append(_paper_table(context, quality))
         blocks.append(Figure(draw_quality(context, quality), _dots_caption(quality)))
-    if len(quality.paper) < len(quality.metrics):
-        blocks.append(_other_table(context, quality))
     blocks.append(Heading("Do these metrics say anything about detection?", level=2))
     protocols = [protocol for protocol in context.results.protocols if context.finished(protocol)]
     found = {protocol: relations(context, quality, protocol) for protocol in protocols}
@@ -84,7 +81,11 @@ def _paper_table(context: Context, quality: Quality) -> Table:
     return Table("quality", "quality-paper", caption, tuple(columns), tuple(rows), note, small=True)
 
 
-def _other_table(context: Context, quality: Quality) -> Table:
+def further_metrics(context: Context) -> list[Block]:
+    """Metrics besides the paper's, for the appendix."""
+    quality = make_quality(context)
+    if quality is None or len(quality.paper) == len(quality.metrics):
+        return []
     metrics = [name for name in quality.metrics if name not in quality.paper]
     columns = (Column("Source", "left"), *(Column(f"{name} {METRICS[name].arrow}") for name in metrics))
     rows = tuple(
@@ -93,7 +94,7 @@ def _other_table(context: Context, quality: Quality) -> Table:
     )
     caption = "Fusion quality on the test split: further metrics."
     note = f"Means over the test images. {_words(tuple(metrics))}"
-    return Table("quality", "quality-further", caption, columns, rows, note, small=True)
+    return [Table("quality", "quality-further", caption, columns, rows, note, small=True)]
 
 
 def _mean_cell(context: Context, quality: Quality, source: str, metric: str) -> Cell:
@@ -118,18 +119,14 @@ def _words(metrics: tuple[str, ...]) -> str:
 
 def _interval_note(quality: Quality) -> str:
     if quality.low.isna().all(axis=None):
-        return ""
-    few = ", too few for their width to be trusted" if quality.blocks < FEW_BLOCKS else ""
-    return (
-        "±: half the width of the 95 % bootstrap interval of the mean, drawn over "
-        f"{plural(quality.blocks, 'scene block')}{few}. "
-    )
+        return f"No intervals: {plural(quality.blocks, 'block')} of images are too few. "
+    return f"±: half the width of the 95 % interval of the mean over {plural(quality.blocks, 'block')} of images. "
 
 
 def _dots_caption(quality: Quality) -> str:
     text = "The metrics of RegionFuse's paper by source: means over the test images"
     if quality.low.notna().any(axis=None):
-        text += f" with 95 % intervals over {plural(quality.blocks, 'scene block')}"
+        text += f" with 95 % intervals over {plural(quality.blocks, 'block')} of images"
     return text + ". Hollow: one modality alone. Each axis has its own scale and need not start at zero."
 
 
@@ -158,7 +155,14 @@ def _protocol_blocks(
             f"(n = {number}), with the rank correlation and its 95 % interval. {title}."
         )
         blocks.append(Figure(draw_relations(context, quality, protocol, found), caption))
-    return [*blocks, _relation_table(context, protocol, number, found)]
+    return blocks
+
+
+def relation_tables(context: Context) -> list[Block]:
+    """Correlations of every metric with mAP50, for the appendix."""
+    quality = make_quality(context)
+    found = {} if quality is None else {name: relations(context, quality, name) for name in context.results.protocols}
+    return [_relation_table(context, name, number, known) for name, (number, known) in found.items() if known]
 
 
 def answer(found: tuple[Relation, ...], number: int) -> str:
