@@ -22,6 +22,7 @@ COVERS = {
     "these detectors": "With one seed per source they speak of these trained detectors only: the chance in "
     "training is not in them, and training again may change the result.",
 }
+INTERVALS = "Intervals: simultaneous 95 %, resampled over blocks."
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Quantity:
     unit: str = ""
 
     def signed(self, value: float | None) -> str:
-        """A difference with its sign."""
-        return signed(self.scale * value, self.digits) if value is not None and defined(value) else NONE
+        """A difference with its sign; a whole number of objects has no decimals."""
+        if value is None or not defined(value):
+            return NONE
+        whole = self.unit == " objects" and float(value).is_integer()
+        return signed(self.scale * value, 0 if whole else self.digits)
 
     def plain(self, value: float | None) -> str:
         """A size without sign."""
@@ -132,7 +136,7 @@ class Difference:
         if not self.established:
             return "equivalent within ±1" if self.equivalent else "not established"
         word = "better" if self.better else "worse"
-        return word if self.covers == "methods" else f"{word}, these detectors"
+        return word if self.covers == "methods" else f"{word} ({plural(self.seeds, 'seed')})"
 
     def cells(self) -> list[Cell]:
         """Value and interval for a table: bold when established, grey when there is no interval."""

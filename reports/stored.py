@@ -49,6 +49,10 @@ TABLES = {
     "errors": (f"{_KEY} error", "seed dAP count"),
     "calibration": (f"{_KEY} stage", "seed temperature d_ece laece brier mean_confidence precision"),
     "reliability": (f"{_KEY} stage", "seed low high count confidence precision"),
+    "confidence": (
+        f"{_KEY} reference",
+        "seed objects raw raw_difference calibrated calibrated_difference rank rank_difference",
+    ),
     "fusion": (
         "source status title? kind? reason? device? trained_here? weights_sha256? contamination?",
         "seconds_per_image",

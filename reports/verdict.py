@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .context import METRIC_TITLES, Context, SourceScore
-from .differences import COVERS, HEADLINE_POINT, LEAST_BLOCKS, Difference
+from .differences import HEADLINE_POINT, LEAST_BLOCKS, QUANTITIES, Difference
 from .numbers import decimal, defined, mean_count, percent, plural, points, signed, some
 from .objects import balances, called, called_gap, chosen_pairs
 
 FEW_IMAGES = 50
+_ONLY = {"methods": "", "few seeds": " for these trained detectors", "these detectors": " for these trained detectors"}
 _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
 
 
@@ -55,45 +56,47 @@ def _certainty(context: Context, best: SourceScore) -> str:
             f"{'is' if one.blocks == 1 else 'are'} too few for an interval (at least {LEAST_BLOCKS} are needed)."
         )
     sure = {title: item for title, item in known.items() if item.established}
-    only = "" if one.covers == "methods" else " for these trained detectors"
-    named = some([f"{title} {item.sentence}" for title, item in sorted(sure.items(), key=_by_value)])
     if sure:
-        text = f"Established{only} against {base}, by simultaneous 95 % intervals: {named}."
+        named = some([f"{title} {item.sentence}" for title, item in sorted(sure.items(), key=_by_value)])
+        text = f"Established{_ONLY[one.covers]} against {base} ({_basis(one)}): {named}."
     else:
-        shown = f"{gap.sentence}" if gap is not None else ""
-        text = f"No difference to {base} is established{only}, by simultaneous 95 % intervals"
-        text += f": the difference of {best.title} is {shown}." if shown else "."
-    return f"{text}{_open(known, sure)}{_checked(sure)} {_basis(one)}{_chances(context, best)}"
+        shown = f": {best.title} has {gap.sentence}" if gap is not None else ""
+        text = f"No difference to {base} is established{_ONLY[one.covers]} ({_basis(one)}){shown}."
+    return f"{text}{_open(known, sure)}{_checked(sure)}{_chances(context, best)}"
+
+
+def _basis(one: Difference) -> str:
+    blocks = plural(one.blocks, "block")
+    covered = {
+        "methods": f"and {plural(one.seeds, 'seed')}, which cover the choice of images and the chance in training",
+        "few seeds": f"and {plural(one.seeds, 'seed')}, too few to know the chance in training",
+    }.get(one.covers, "with one seed per source: the chance in training is not in them")
+    return f"simultaneous 95 % intervals over {blocks} {covered}"
 
 
 def _open(known: dict[str, Difference], sure: dict[str, Difference]) -> str:
     """What is not established, what could have been shown, and what is as good as equal."""
     rest = {title: item for title, item in known.items() if title not in sure}
-    text = ""
-    if rest and sure:
-        text = f" Not established: {some(list(rest))}."
+    if not rest:
+        return ""
+    text = f" Not established: {some(list(rest))}" if sure else " This test"
     smallest = [item.detectable for item in rest.values() if defined(item.detectable)]
     if smallest:
-        low, high = (next(iter(rest.values())).kind.plain(end) for end in (min(smallest), max(smallest)))
+        low, high = (QUANTITIES["mAP50"].plain(end) for end in (min(smallest), max(smallest)))
         size = low if low == high else f"{low} to {high}"
-        text += f" There, a difference would have had to be {size} AP to be shown (4 times in 5)."
+        text += f"{', where this test' if sure else ''} could have shown {size} AP (4 times in 5)"
     equal = [title for title, item in rest.items() if item.equivalent]
-    if equal:
-        text += f" Equivalent within ±1 AP: {some(equal)}."
-    elif rest:
-        text += " None of these is shown to be equivalent within ±1 AP either."
-    return text
+    text += f"; equivalent within ±1 AP: {some(equal)}." if equal else "; none is shown to be equivalent within ±1 AP."
+    return text.replace(" This test; none", " None")
 
 
 def _checked(sure: dict[str, Difference]) -> str:
     """Whether the sign-flip test over blocks agrees with the intervals."""
     doubtful = [f"{title} (p = {decimal(item.p_sign_flip)})" for title, item in sure.items()
                 if defined(item.p_sign_flip) and item.p_sign_flip > 0.05]  # fmt: skip
+    if doubtful and len(doubtful) == len(sure):
+        return " A sign-flip test over blocks confirms none of them."
     return f" A sign-flip test over blocks does not confirm {some(doubtful)}." if doubtful else ""
-
-
-def _basis(one: Difference) -> str:
-    return f"The intervals rest on {plural(one.blocks, 'block')} and {plural(one.seeds, 'seed')}. {COVERS[one.covers]}"
 
 
 def _chances(context: Context, best: SourceScore) -> str:
@@ -101,8 +104,8 @@ def _chances(context: Context, best: SourceScore) -> str:
     if row is None or not defined(row["p_best"]):
         return ""
     number = len(context.finished(context.headline_protocol))
-    ranks = f"{int(row['rank_low'])} to {int(row['rank_high'])}" if defined(row["rank_low"]) else "unknown"
-    return f" {best.title} is the best with probability {decimal(row['p_best'])} (rank {ranks} of {number})."
+    ranks = f"; its rank lies from {row['rank_low']:g} to {row['rank_high']:g} of {number}" if defined(row["rank_low"]) else ""
+    return f" {best.title} is the best with probability {decimal(row['p_best'])}{ranks}."
 
 
 def _by_value(item: tuple[str, Difference]) -> float:

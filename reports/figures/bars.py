@@ -104,8 +104,7 @@ def draw_errors(context: Context, values: Mapping[str, Mapping[str, float]], sou
         axes.set_xlabel("AP50 points that would be gained if this kind of error alone were mended")
         axes.grid(axis="x")
         bare(axes)
-        x = 34.0
-        for kind, color in ERRORS.items():
-            figure.text(x / WIDTH, 1 - 5 / (height + 20), f"■ {kind}", color=color, fontsize=8.5, weight="bold")
-            x += 6 + 2.0 * len(kind)
+        for at, (kind, color) in enumerate(ERRORS.items()):
+            x = 34.0 + at * (WIDTH - 34) / len(ERRORS)
+            figure.text(x / WIDTH, 1 - 5 / (height + 20), f"■ {kind}", color=color, fontsize=8, weight="bold")
         return to_svg(figure)

@@ -36,6 +36,7 @@ def draw_recall(context: Context, protocols: Sequence[str]) -> str:
             frame = context.results.table("curves", protocol)
             assert frame is not None
             mean = frame.groupby(["source", "false_alarms_per_image"])["recall"].mean()
+            lowest, highest = 100 * float(mean.min()), 100 * float(mean.max())
             for score in context.finished(protocol):
                 if score.source in mean.index.get_level_values(0):
                     line = mean[score.source]
@@ -45,7 +46,7 @@ def draw_recall(context: Context, protocols: Sequence[str]) -> str:
                 axes.axvline(value, color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)))
             axes.set_xscale("log")
             axes.set_xlim(0.01, 10)
-            axes.set_ylim(0, 100)
+            axes.set_ylim(max(0.0, lowest - 5), min(100.0, highest + 5))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_title(protocol_title(protocol))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from ..context import Context
 from ..differences import Difference
@@ -57,7 +58,8 @@ def draw_forest(context: Context, panels: Sequence[Panel], *, columns: int = 3, 
             top = TOP + line * (height + TOP + BOTTOM)
             axes = place(figure, LABELS + column * (width + GAP), top, width, height)
             _draw_panel(axes, panel, names, context, limits if same else _limits(list(panel.rows.values())))
-            axes.set_title(shorten(panel.title, int(width / 1.7)), fontsize=8.5)
+            axes.set_title(shorten(panel.title, int(width / 1.45)), fontsize=8.5 if width > 25 else 7.5)
+            axes.xaxis.set_major_locator(MaxNLocator(3 if width < 25 else 5))
             if index + columns >= len(panels) or panels[index + columns].axis != panel.axis:
                 axes.set_xlabel(panel.axis, fontsize=7.5, labelpad=1.5)
             labels = [shorten(context.results.labels[name], 19) if column == 0 else "" for name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Paragraph, Table
 from ..context import Context, protocol_title
-from ..differences import difference_cells
+from ..differences import INTERVALS, difference_cells
 from ..figures.curves import draw_reliability
 from ..numbers import decimal, points
 from .cells import source_cell
@@ -55,7 +55,7 @@ def _confidence_table(context: Context, protocol: str) -> list[Block]:
         return []
     columns = [Column("Source", "left")]
     for title in _KINDS.values():
-        columns += [Column(head, group=title) for head in ("mean", "Δ", "simultaneous 95 %")]
+        columns += [Column(head, group=title) for head in ("mean", "Δ", "interval")]
     rows = []
     for source, row in found.items():
         cells = [source_cell(context, source)]
@@ -66,7 +66,7 @@ def _confidence_table(context: Context, protocol: str) -> list[Block]:
     objects = decimal(max(float(row["objects"]) for row in found.values()), 0)
     caption = (
         f"Confidence in the true class on all {objects} objects, paired with {context.results.base}. "
-        f"{protocol_title(protocol)}.{context.mean_note(protocol)} Threshold-free. Resampled: blocks."
+        f"{protocol_title(protocol)}.{context.mean_note(protocol)} Threshold-free. {INTERVALS}"
     )
     return [Table("confidence", f"confidence-{protocol}", caption, tuple(columns), tuple(rows), small=True)]
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import METRIC_TITLES, Context, protocol_title
-from ..differences import Difference, basis, difference_cells
+from ..differences import INTERVALS, Difference, basis, difference_cells
+from ..figures.forest import Panel, draw_forest
 from ..figures.matrix import Grid, draw_grids
 from ..numbers import defined, join, points, whole
 from .cells import contamination_note, failed_row, source_cell
@@ -59,7 +60,7 @@ def score_table(context: Context, protocol: str, *, brief: bool = False) -> Tabl
         group = METRIC_TITLES[metric]
         columns.append(Column("mean" if several else "score", group=group))
         columns += [Column("± sd", group=group)] if several and brief else []
-        columns += [Column(head, group=group) for head in ("Δ", "simultaneous 95 %")] if compared else []
+        columns += [Column(head, group=group) for head in ("Δ", "interval")] if compared else []
     columns += [] if brief else [Column("mAR100")]
     rows = []
     for score in scores:
@@ -77,7 +78,7 @@ def score_table(context: Context, protocol: str, *, brief: bool = False) -> Tabl
     means = f"means over {whole(classes)} classes" if defined(classes) else "means over classes"
     seeds = len(context.results.seeds(protocol))
     number = {0: "no detector finished", 1: "one seed"}.get(seeds, f"mean of {seeds} seeds")
-    caption = f"Detection on the test split, {means}. {protocol_title(protocol)}; {number}. Resampled: blocks."
+    caption = f"Detection on the test split, {means}. {protocol_title(protocol)}; {number}. {INTERVALS}"
     note = "" if brief else basis(context.any_gap(protocol)) if compared else ""
     return Table("" if brief else "detection", f"detection-{protocol}", caption, tuple(columns), tuple(rows), note,
                  small=True)  # fmt: skip
@@ -92,9 +93,10 @@ def established_both_ways(context: Context, protocol: str, source: str, other: s
 
 def _all_pairs(context: Context, protocols: list[str]) -> list[Block]:
     grids = []
+    ranked = sorted(context.finished(protocols[0]), key=lambda score: -score.value())
     for protocol in protocols:
-        scores = sorted(context.finished(protocol), key=lambda score: -score.value())
-        names = [score.source for score in scores]
+        done = {score.source for score in context.finished(protocol)}
+        names = [score.source for score in ranked if score.source in done]
         texts = [["" for _ in names] for _ in names]
         values, marked = np.full((len(names),) * 2, np.nan), np.zeros((len(names),) * 2, dtype=bool)
         for row, source in enumerate(names):
@@ -106,7 +108,7 @@ def _all_pairs(context: Context, protocols: list[str]) -> list[Block]:
         labels = [context.results.labels[name] for name in names]
         grids.append(Grid(protocol_title(protocol), labels, labels, texts, values, marked))
     caption = (
-        "Every source (row) minus every other (column) in mAP50, AP points, best first. Full colour and bold: the "
+        "Every source (row) minus every other (column) in mAP50, AP points; best of the first protocol first. Full colour and bold: the "
         "simultaneous 95 % interval excludes zero, whichever of the two is the reference; pale: not established. "
         "Resampled: blocks."
     )
@@ -136,8 +138,10 @@ def _by_class(context: Context) -> list[Block]:
         f"{context.results.base}, full and bold where its simultaneous 95 % interval excludes zero.{rest} Resampled: "
         "blocks. Values, intervals and AP50–95 stand in the appendix."
     )
-    return [*blocks, *(Figure(draw_grids([grid]), caption if not at else f"The same. {grid.title}.")
-                       for at, grid in enumerate(grids))]  # fmt: skip
+    together = len({tuple(grid.rows) for grid in grids}) == 1 and len(shown) <= 8
+    drawings = [draw_grids(grids)] if together else [draw_grids([grid]) for grid in grids]
+    return [*blocks, *(Figure(svg, caption if not at else f"The same. {grids[at].title}.")
+                       for at, svg in enumerate(drawings))]  # fmt: skip
 
 
 def _class_grid(context: Context, protocol: str, names: list[str]) -> Grid:
@@ -157,16 +161,30 @@ def _class_grid(context: Context, protocol: str, names: list[str]) -> Grid:
 
 
 def class_tables(context: Context) -> list[Block]:
-    """AP by class with intervals, for the appendix."""
-    present = [name for name, number in context.results.class_counts.items() if number]
+    """AP by class as tables, and the differences with their intervals as figures, for the appendix."""
+    counts = context.results.class_counts
+    present = [name for name, number in counts.items() if number]
     if context.results.table("per_class") is None or not present:
         return []
-    return [
-        _class_table(context, protocol, present[start : start + PER_TABLE], start)
-        for protocol in context.results.protocols
-        if context.finished(protocol)
-        for start in range(0, len(present), PER_TABLE)
-    ]
+    blocks: list[Block] = []
+    for protocol in context.results.protocols:
+        if not context.finished(protocol):
+            continue
+        blocks += [_class_table(context, protocol, present[start : start + PER_TABLE], start)
+                   for start in range(0, len(present), PER_TABLE)]  # fmt: skip
+        panels = [
+            Panel(f"{name} ({whole(counts[name])})", "Δ AP50, AP points", rows)
+            for name in sorted(present, key=lambda name: -counts[name])[:MOST_CLASSES]
+            if (rows := {score.source: gap for score in context.rivals(protocol)
+                         if (gap := context.gap(protocol, score.source, "AP50", f"class:{name}")) is not None})
+        ]  # fmt: skip
+        if panels:
+            caption = (
+                f"AP50 by class, difference to {context.results.base}. {protocol_title(protocol)}. Thick: 95 % interval; "
+                "thin: simultaneous; filled dot: established. Resampled: blocks."
+            )
+            blocks.append(Figure(draw_forest(context, panels), caption))
+    return blocks
 
 
 def _class_table(context: Context, protocol: str, names: list[str], start: int) -> Table:
@@ -175,25 +193,14 @@ def _class_table(context: Context, protocol: str, names: list[str], start: int) 
     columns = [Column("Source", "left")]
     columns += [Column(f"{name} ({whole(counts[name])})") for name in names]
     rows: list[tuple[Cell, ...]] = []
-    for metric, title in (("AP50", "AP50"), ("Δ", f"Δ AP50 to {context.results.base}, simultaneous 95 %"),
-                          ("AP50_95", "AP50–95")):  # fmt: skip
+    for metric, title in (("AP50", "AP50"), ("AP50_95", "AP50–95")):
         rows.append((Cell(title, muted=True, span=len(columns)),))
         for score in scores:
-            cells = [source_cell(context, score.source)]
-            for name in names:
-                gap = context.gap(protocol, score.source, "AP50", f"class:{name}")
-                if metric != "Δ":
-                    found = means[name].get(score.source)
-                    cells.append(Cell(points(found[metric]) if found is not None else "–"))
-                else:
-                    cells.append(Cell(f"{gap.text} {gap.span}", bold=gap.established) if gap else Cell("–"))
-            if metric != "Δ" or score.source != context.results.reference:
-                rows.append(tuple(cells))
+            found = [means[name].get(score.source) for name in names]
+            cells = [Cell(points(one[metric]) if one is not None else "–") for one in found]
+            rows.append((source_cell(context, score.source), *cells))
     part = f", part {start // PER_TABLE + 1}" if len(context.results.classes) > PER_TABLE else ""
-    caption = (
-        f"AP by class{part}, in AP points; objects of the test split in brackets. {protocol_title(protocol)}. "
-        "Resampled: blocks."
-    )
+    caption = f"AP by class{part}, in AP points; objects of the test split in brackets. {protocol_title(protocol)}."
     label = f"per-class-{protocol}-{start}"
     return Table("per_class", label, caption, tuple(columns), tuple(rows), small=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import Context, protocol_title
+from ..differences import INTERVALS, difference_cells
 from ..figures.bars import ERRORS, draw_errors
 from ..numbers import points
 from .cells import source_cell
@@ -20,7 +21,7 @@ def errors_section(context: Context) -> list[Block] | str:
         Paragraph.of(
             "dAP (TIDE, Bolya et al. 2020) is the AP50 that a detector would gain if one kind of error were mended and all "
             "others stayed: the wrong class in the right place, the right class too far off, both, a second box, a box "
-            "on nothing, an object without any box. Gains do not add up. oLRP (Oksuz et al. 2018) joins localisation, false "
+            "on nothing, an object without any box. FP: all false alarms; FN: all misses. Gains do not add up. oLRP (Oksuz et al. 2018) joins localisation, false "
             "alarms and misses at the best threshold of every class; lower is better. Neither needs a chosen threshold."
         ),
     ]
@@ -50,16 +51,17 @@ def _values(context: Context, protocol: str) -> dict[str, dict[str, float]]:
 def _table(context: Context, protocol: str) -> Table:
     columns = [Column("Source", "left")]
     columns += [Column(kind, group="dAP, AP points") for kind in ERRORS]
-    columns += [Column(head, group="all of them") for head in ("false alarms", "misses")]
-    columns += [Column("oLRP, %")]
+    columns += [Column(head, group="all") for head in ("FP", "FN")]
+    columns += [Column(head, group="oLRP") for head in ("%", "Δ", "interval")]
     frame = context.results.table("per_class", protocol)
     lrp = {} if frame is None else frame.groupby("source")["oLRP"].mean().to_dict()
     rows = []
     for source, kinds in _values(context, protocol).items():
         cells = [Cell(points(kinds.get(kind))) for kind in (*ERRORS, "false_positive", "false_negative")]
-        rows.append((source_cell(context, source), *cells, Cell(points(lrp.get(source)))))
+        cells += [Cell(points(lrp.get(source))), *difference_cells(context.gap(protocol, source, "oLRP"))]
+        rows.append((source_cell(context, source), *cells))
     caption = (
         f"Kinds of error on the test split; oLRP: mean over classes. {protocol_title(protocol)}."
-        f"{context.mean_note(protocol)}"
+        f"{context.mean_note(protocol)} dAP has no interval. {INTERVALS}"
     )
     return Table("errors", f"errors-{protocol}", caption, tuple(columns), tuple(rows), small=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import POINTS, Context, point_title, protocol_title
-from ..differences import difference_cells
+from ..differences import INTERVALS, difference_cells
 from ..figures.curves import draw_recall
 from ..numbers import decimal, mean_count, percent, points
 from ..objects import balances
@@ -52,7 +52,7 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
     columns, quantity = [Column("Source", "left")], "log_average_miss_rate"
     for protocol in protocols:
         group = protocol_title(protocol)
-        columns += [Column(head, group=group) for head in ("log-average miss rate, %", "Δ", "simultaneous 95 %")]
+        columns += [Column(head, group=group) for head in ("miss rate, %", "Δ", "interval")]
     rows = []
     for source in context.results.sources:
         cells = [source_cell(context, source)]
@@ -63,7 +63,7 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
         rows.append(tuple(cells))
     caption = (
         "Log-average miss rate (mean over false alarms per image from 0.01 to 1 on a logarithmic scale, lower is "
-        f"better). Δ in percent points to {context.results.base}. Needs no threshold. Resampled: blocks."
+        f"better). Δ in percent points to {context.results.base}. Needs no threshold. {INTERVALS}"
     )
     return [Table("detection", "miss-rate", caption, tuple(columns), tuple(rows), small=True)]
 
@@ -71,9 +71,9 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
 def points_table(context: Context, protocol: str) -> Table:
     """Every operating point of one protocol, a row a source."""
     columns = (
-        Column("Source", "left"), Column("threshold"), Column("precision, %"), Column("recall, %"),
-        Column("false alarms per image"), Column("fixed"), Column("broken"), Column("balance"),
-        Column("simultaneous 95 %"),
+        Column("Source", "left"), Column("threshold"), Column("precision, %", group="on test"),
+        Column("recall, %", group="on test"), Column("false alarms", group="on test"),
+        *(Column(head, group="objects") for head in ("fixed", "broken", "balance", "interval")),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     unreached = False
@@ -101,8 +101,8 @@ def points_table(context: Context, protocol: str) -> Table:
             rows.append((source_cell(context, source), *cells))
     note = "* The point could not be reached on val: the nearest one that could is used." if unreached else ""
     caption = (
-        f"Operating points chosen on val, measured on test. Balance: fixed minus broken objects against "
-        f"{context.results.base}. {protocol_title(protocol)}.{context.mean_note(protocol)} Resampled: blocks."
+        f"Operating points chosen on val, measured on test; false alarms are those per image. Balance: fixed minus broken objects against "
+        f"{context.results.base}. {protocol_title(protocol)}.{context.mean_note(protocol)} {INTERVALS}"
     )
     return Table("operating", f"operating-{protocol}", caption, columns, tuple(rows), note, small=True)
 

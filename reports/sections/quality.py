@@ -30,8 +30,8 @@ def quality_section(context: Context) -> list[Block] | str:
     found = {protocol: relations(context, quality, protocol) for protocol in protocols}
     if any(known for _, known in found.values()):
         blocks.append(Paragraph.of(_method()))
-    for protocol, (number, known) in found.items():
-        blocks += _protocol_blocks(context, quality, protocol, number, known)
+    for at, (protocol, (number, known)) in enumerate(found.items()):
+        blocks += _protocol_blocks(context, quality, protocol, number, known, drawn=not at)
     return blocks
 
 
@@ -143,13 +143,13 @@ def _method() -> str:
 
 
 def _protocol_blocks(
-    context: Context, quality: Quality, protocol: str, number: int, found: tuple[Relation, ...]
+    context: Context, quality: Quality, protocol: str, number: int, found: tuple[Relation, ...], *, drawn: bool
 ) -> list[Block]:
     title = protocol_title(protocol)
     if not found:
         return [Note(f"{title}: too few methods (n = {number}) for a correlation.")]
     blocks: list[Block] = [Paragraph.of(f"{title}.", f" {answer(found, number)}")]
-    if quality.paper:
+    if quality.paper and drawn:
         caption = (
             f"Metrics of RegionFuse's paper against {METRIC_TITLES[HEADLINE]}, a dot a fused source "
             f"(n = {number}), with the rank correlation and its 95 % interval. {title}."

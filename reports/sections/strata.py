@@ -44,13 +44,13 @@ def strata_section(context: Context) -> list[Block] | str:
             for name in names
         ]
         panels = [panel for panel in panels if panel.rows]
-        columns = len(names) if len(panels) == 2 * len(names) else min(len(panels), 4)
+        columns = len(panels) if len(panels) <= 6 else 4
         caption = f"{FAMILIES[family]}; in brackets the objects to be found."
         blocks.append(Figure(draw_forest(context, panels, columns=columns), caption))
     return blocks + _class_size(context, protocol)
 
 
-_AXES = {"mAP50": "Δ mAP50, AP points", "recall": "Δ recall, points"}
+_AXES = {"mAP50": "Δ mAP50, AP", "recall": "Δ recall, %"}
 
 
 def _strata(context: Context, protocol: str, family: str) -> list[str]:

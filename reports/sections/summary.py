@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import Context, at_headline, protocol_title
-from ..differences import HEADLINE_POINT, basis, difference_cells
+from ..differences import HEADLINE_POINT, INTERVALS, basis, difference_cells
 from ..numbers import decimal, defined, mean_count, percent, points
 from ..objects import balances, called, called_gap, chosen_pairs
 from .cells import failed_row, source_cell
@@ -39,7 +39,7 @@ def summary_section(context: Context) -> list[Block] | str:
 def score_differences(context: Context, protocol: str) -> Table:
     """mAP50 differences with everything that says how sure they are."""
     columns = (
-        Column("Source", "left"), Column("mAP50"), Column("Δ"), Column("simultaneous 95 %"),
+        Column("Source", "left"), Column("mAP50"), Column("Δ"), Column("interval"),
         Column("p, Holm"), Column("p, sign flip"), Column("could show"), Column("judgement", "left"),
         Column("P(best)"), Column("rank"),
     )  # fmt: skip
@@ -60,14 +60,14 @@ def score_differences(context: Context, protocol: str) -> Table:
         rank = ranks.get(score.source)
         known = rank is not None and defined(rank["rank_low"])
         cells.append(Cell(decimal(rank["p_best"]) if rank is not None else "–"))
-        cells.append(Cell(f"{int(rank['rank_low'])} to {int(rank['rank_high'])}" if known and rank is not None else "–"))
+        cells.append(Cell(f"{rank['rank_low']:g} to {rank['rank_high']:g}" if known and rank is not None else "–"))
         rows.append(tuple(cells))
     note = (
         "Could show: the smallest difference that this test would have shown 4 times in 5. Equivalent: the 90 % "
         "interval lies within ±1 AP. Sign flip: permutation test over blocks, not adjusted for several sources. "
         "P(best) and rank: over draws of blocks and seeds."
     )
-    caption = f"mAP50 in AP points against {context.results.base}. {protocol_title(protocol)}. Resampled: blocks."
+    caption = f"mAP50 in AP points against {context.results.base}. {protocol_title(protocol)}. {INTERVALS}"
     return Table("differences", f"sure-{protocol}", caption, columns, tuple(rows), note, small=True)
 
 
@@ -76,8 +76,8 @@ def _objects_table(context: Context, protocol: str) -> Table | None:
     if not found:
         return None
     columns = (
-        Column("Source", "left"), Column("fixed"), Column("broken"), Column("balance"),
-        Column("simultaneous 95 %"), Column("source", group="precision, %"), Column("reference", group="precision, %"),
+        Column("Source", "left"), *(Column(head) for head in ("fixed", "broken", "balance", "interval")),
+        Column("source", group="precision, %"), Column("reference", group="precision, %"),
         Column("source", group="false alarms per image"), Column("reference", group="false alarms per image"),
     )  # fmt: skip
     rows = []
@@ -90,7 +90,7 @@ def _objects_table(context: Context, protocol: str) -> Table | None:
     base = context.results.base
     caption = (
         f"Objects that {base} gets wrong and a source right (fixed), and the reverse (broken). {at_headline(context)} "
-        f"{protocol_title(protocol)}.{context.mean_note(protocol)} Resampled: blocks."
+        f"{protocol_title(protocol)}.{context.mean_note(protocol)} {INTERVALS}"
     )
     return Table("balance", f"balance-{protocol}", caption, columns, tuple(rows), small=True)
 
@@ -107,7 +107,7 @@ def labels_table(
             continue
         for (true, predicted), one in zip((pair, pair[::-1]), counts, strict=True):
             group = f"{true} called {predicted}, of {mean_count(max(row['objects'] for row in one.values()))}"
-            columns += [Column(head, group=group) for head in ("top label", "same first", "Δ rate", "simultaneous 95 %")]
+            columns += [Column(head, group=group) for head in ("top label", "same first", "Δ rate", "interval")]
         rows = []
         for source in counts[0]:
             cells = [source_cell(context, source)]
@@ -120,7 +120,7 @@ def labels_table(
         caption = (
             f"{pair[0]} called {pair[1]} beside {pair[1]} called {pair[0]}: a source that trades one for the other "
             f"has gained nothing. Δ rate in percent points against {context.results.base}. {at_headline(context)} "
-            f"{protocol_title(protocol)}.{context.mean_note(protocol)} Resampled: blocks."
+            f"{protocol_title(protocol)}.{context.mean_note(protocol)} {INTERVALS}"
         )
         note = (
             "Top label: what the system would call the object, its highest-scoring label. Same first: the "
@@ -134,9 +134,9 @@ def labels_table(
 def _brief_table(context: Context, protocol: str) -> Table:
     """Another protocol in one table."""
     columns = [Column("Source", "left"), Column("mAP50")]
-    columns += [Column(head, group="mAP50, AP points") for head in ("Δ", "simultaneous 95 %")]
+    columns += [Column(head, group="mAP50, AP points") for head in ("Δ", "interval")]
     columns += [Column("judgement", "left", group="mAP50, AP points"), Column("P(best)")]
-    columns += [Column(head, group="balance of objects, equal precision") for head in ("balance", "simultaneous 95 %")]
+    columns += [Column(head, group="objects, equal precision") for head in ("balance", "interval")]
     ranks = context.means("ranks", protocol, quantity="mAP50")
     rows = []
     for score in context.scores[protocol]:
