@@ -5,8 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError
+
+SIZES: Final = ("small", "medium", "large")
+"""COCO's names of object sizes."""
+SIZE_LIMITS: Final = (32**2, 96**2)
+"""Upper limits of ``small`` and ``medium`` in square pixels."""
+
+
+def size_names(area: ArrayLike) -> NDArray[Any]:
+    """Return COCO's size name of each area.
+
+    pycocotools counts an object of exactly 32^2 (96^2) square pixels as small and as medium (as medium and as
+    large); where an object has one name only, it is the first of these, the smaller one.
+
+    Args:
+        area: areas in square pixels, any shape.
+
+    Returns:
+        Array of the same shape and dtype object, each one of :data:`SIZES`.
+    """
+    return np.array(SIZES, dtype=object)[np.searchsorted(SIZE_LIMITS, np.asarray(area))]
 
 
 @dataclass(frozen=True, slots=True)

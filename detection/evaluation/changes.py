@@ -1,43 +1,102 @@
-"""Which objects a source mends and which it breaks, one row each, against the reference source."""
+"""Which objects a source fixes and which it breaks against the reference, and the balance of the two."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-COLUMNS: Final = (
-    "protocol", "source", "seed", "split", "change", "object_id", "image_id", "stem", "class", "size",
-    "visible_outcome", "visible_predicted", "visible_confidence",
-    "source_outcome", "source_predicted", "source_confidence", "x1", "y1", "x2", "y2",
+from .operating import HEADLINE, POINTS
+
+CHANGE_COLUMNS: Final = (
+    "protocol", "source", "seed", "split", "operating_point", "change", "reference", "object_id", "image_id",
+    "stem", "block", "class", "size", "visibility", "reference_outcome", "reference_predicted",
+    "reference_confidence", "source_outcome", "source_predicted", "source_confidence", "x1", "y1", "x2", "y2",
 )  # fmt: skip
-_OBJECT = ["protocol", "seed", "split", "object_id"]
-_RESULT = ["outcome", "predicted", "confidence"]
+BALANCE_COLUMNS: Final = (
+    "protocol", "source", "seed", "split", "operating_point", "reference", "class", "fixed", "broken",
+    "balance", "objects", "precision", "reference_precision", "false_alarms_per_image",
+    "reference_false_alarms_per_image",
+)  # fmt: skip
+EVERY_CLASS: Final = "all"
+_RESULT = ("outcome", "predicted", "confidence")
+_MEASURED = ("precision", "false_alarms_per_image")
 
 
-def changes_table(objects: pd.DataFrame, reference: str = "visible") -> pd.DataFrame:
-    """Return the objects that are correct in exactly one of a source and the reference.
+def changes_tables(
+    objects: Mapping[tuple[str, str, int], pd.DataFrame], operating: pd.DataFrame, reference: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the objects that change at the headline point, and the counts at every point.
 
-    ``fixed``: the reference gets it wrong and the source right; ``broken``: the reverse. Both have the same
-    protocol and seed. Empty when the reference is absent.
+    ``fixed``: the reference gets it wrong and the source right, by the label that a user of the system sees;
+    ``broken``: the reverse. Both have the same protocol and seed.
 
     Args:
-        objects: table of :func:`outcomes.objects_table` for any number of detectors.
-        reference: source compared with; its columns are called ``visible_...`` whatever its name.
+        objects: table of :func:`~.outcomes.objects_table` of each detector (protocol, source, seed).
+        operating: table of operating points, for precision and false alarms per image beside every count.
+        reference: source compared with.
     """
-    found = objects[objects.kind == "object"]
-    before = found.loc[found.source == reference, [*_OBJECT, *_RESULT]]
-    before = before.rename(columns={name: f"visible_{name}" for name in _RESULT})
-    after = found[found.source != reference].rename(columns={name: f"source_{name}" for name in _RESULT})
-    both = after.merge(before, on=_OBJECT, how="inner", validate="many_to_one")
-    right_before, right_after = both.visible_outcome == "correct", both.source_outcome == "correct"
-    both["change"] = np.where(right_after, "fixed", "broken")
-    changed = both.loc[right_before != right_after, list(COLUMNS)]
-    order = ["protocol", "source", "seed", "split", "change", "image_id", "object_id"]
-    changed = changed.sort_values(order, key=_fixed_first, ignore_index=True)
-    return changed
+    changes, balances = [], []
+    measured = operating.set_index(["protocol", "source", "seed", "operating_point"])[list(_MEASURED)]
+    for (protocol, source, seed), table in objects.items():
+        base = objects.get((protocol, reference, seed))
+        if base is None or source == reference:
+            continue
+        # Rows of the same objects in the same order, by construction.
+        after = table[table.kind == "object"].reset_index(drop=True)
+        before = base[base.kind == "object"].reset_index(drop=True)
+        changes.append(_changes(after, before, reference))
+        for point in POINTS:
+            column = "outcome" if point == HEADLINE else f"outcome_{point}"
+            right_after, right_before = after[column] == "correct", before[column] == "correct"
+            counted = pd.DataFrame(
+                {
+                    "class": after["class"].astype(str),
+                    "fixed": right_after & ~right_before,
+                    "broken": right_before & ~right_after,
+                    "objects": True,
+                }
+            )
+            by_class = counted.groupby("class", sort=False)[["fixed", "broken", "objects"]].sum()
+            total = counted[["fixed", "broken", "objects"]].sum().to_frame(EVERY_CLASS).T
+            counts = pd.concat([total, by_class]).rename_axis("class").reset_index()
+            mine, theirs = (measured.loc[protocol, name, seed, point] for name in (source, reference))
+            balances.append(
+                counts.assign(
+                    protocol=protocol,
+                    source=source,
+                    seed=seed,
+                    split=str(after["split"].iloc[0]) if len(after) else "",
+                    operating_point=point,
+                    reference=reference,
+                    balance=counts.fixed - counts.broken,
+                    **{name: mine[name] for name in _MEASURED},
+                    **{f"reference_{name}": theirs[name] for name in _MEASURED},
+                )
+            )
+    return _joined(changes, CHANGE_COLUMNS), _joined(balances, BALANCE_COLUMNS)
+
+
+def _changes(after: pd.DataFrame, before: pd.DataFrame, reference: str) -> pd.DataFrame:
+    right_after, right_before = after.outcome == "correct", before.outcome == "correct"
+    both = after.rename(columns={name: f"source_{name}" for name in _RESULT})
+    both = both.assign(
+        operating_point=HEADLINE,
+        reference=reference,
+        change=right_after.map({True: "fixed", False: "broken"}),
+        **{f"reference_{name}": before[name] for name in _RESULT},
+    )
+    changed = both.loc[right_after != right_before, list(CHANGE_COLUMNS)]
+    return changed.sort_values(["change", "image_id", "object_id"], key=_fixed_first, ignore_index=True)
 
 
 def _fixed_first(column: pd.Series) -> pd.Series:
     return column != "fixed" if column.name == "change" else column
+
+
+def _joined(tables: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(tables, ignore_index=True)[list(columns)]

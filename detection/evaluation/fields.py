@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import gc
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,19 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: there is no such file, or it holds no JSON.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # a list of results is a million small objects, and none of them is garbage
     try:
-        with path.open("rb") as file:
-            return json.load(file)
+        return json.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected COCO JSON there") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected COCO JSON") from error
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise DataError(f"{path}: not JSON ({error}); was the file cut off while it was written?") from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def kind(value: Any) -> str:
@@ -77,10 +85,15 @@ class Entries:
     def integers(self, field: str) -> np.ndarray:
         """Return a column of whole numbers, shape (N,), int64."""
         values = self.column(field)
-        for position, value in enumerate(values):
-            if type(value) is not int or not -(2**63) <= value < 2**63:
-                raise self._fault(position, f"needs a whole number as {field!r}, found {_short(value)}")
-        return np.array(values, dtype=np.int64)
+        if set(map(type, values)) <= {int}:
+            with contextlib.suppress(OverflowError):
+                return np.array(values, dtype=np.int64)
+        position, value = next(
+            (i, value)
+            for i, value in enumerate(values)
+            if type(value) is not int or not -(2**63) <= value < 2**63
+        )
+        raise self._fault(position, f"needs a whole number as {field!r}, found {_short(value)}")
 
     def unique_integers(self, field: str) -> np.ndarray:
         """Return a column of whole numbers that never repeats, shape (N,), int64."""
@@ -107,9 +120,10 @@ class Entries:
     def numbers(self, field: str, lowest: float, highest: float, expected: str) -> np.ndarray:
         """Return a column of numbers within limits, shape (N,), float64; NaN is never within."""
         values = self.column(field)
-        for position, value in enumerate(values):
-            if not _is_number(value):
-                raise self._fault(position, f"needs a number as {field!r}, found {_short(value)}")
+        if not set(map(type, values)) <= {float}:
+            for position, value in enumerate(values):
+                if not _is_number(value):
+                    raise self._fault(position, f"needs a number as {field!r}, found {_short(value)}")
         column = np.array(values, dtype=np.float64)
         self._reject(~((column >= lowest) & (column <= highest)), values, field, expected)
         return column
@@ -118,10 +132,18 @@ class Entries:
         """Return the ``bbox`` column, shape (N, 4), float64: left, top, width, height."""
         values = self.column("bbox")
         expected = "[x, y, width, height], finite, width and height >= 0"
-        for position, value in enumerate(values):
-            if not isinstance(value, list) or len(value) != 4 or not all(map(_is_number, value)):
-                raise self._fault(position, f"needs {expected} as 'bbox', found {_short(value)}")
-        boxes = np.array(values, dtype=np.float64).reshape(-1, 4)
+        if not set(map(type, values)) <= {list} or not set(map(len, values)) <= {4}:
+            position, value = next(
+                (i, value) for i, value in enumerate(values) if type(value) is not list or len(value) != 4
+            )
+            raise self._fault(position, f"needs {expected} as 'bbox', found {_short(value)}")
+        flat = list(chain.from_iterable(values))
+        if not set(map(type, flat)) <= {float}:
+            for position, number in enumerate(flat):
+                if not _is_number(number):
+                    box = values[position // 4]
+                    raise self._fault(position // 4, f"needs {expected} as 'bbox', found {_short(box)}")
+        boxes = np.array(flat, dtype=np.float64).reshape(-1, 4)
         good = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)
         self._reject(np.logical_not(good), values, "bbox", expected)
         return boxes

@@ -6,25 +6,31 @@ are ignored.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from ...datasets.blocks import blocks_by_number
 from ...datasets.errors import DataError
 from .fields import Entries, kind, read_json
 from .records import BACKGROUND, GroundTruth, ImageRecord, Predictions
 
 
-def load_ground_truth(path: Path) -> GroundTruth:
+def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> GroundTruth:
     """Read COCO ground truth.
 
     Args:
         path: JSON with ``images`` (each with an ``id``), ``annotations`` (``id``, ``image_id``,
             ``category_id``, ``bbox``) and ``categories`` (``id``, ``name``). Image ids are whole numbers, or
-            all of them texts.
+            all of them texts. Images of one ``block`` are resampled together; a field ``scene`` is not read,
+            as foreign files use that word for many things.
+        blocks: block of each image by stem or file name, in place of what the file says. Without either,
+            images with successive numbers form a block.
 
     Raises:
         DataError: the file is missing, is no COCO ground truth, or contradicts itself.
@@ -35,7 +41,7 @@ def load_ground_truth(path: Path) -> GroundTruth:
     images = Entries.of(path, "image", data.get("images"), "under 'images'")
     categories = Entries.of(path, "category", data.get("categories"), "under 'categories'")
     objects = Entries.of(path, "annotation", data.get("annotations"), "under 'annotations'")
-    records = _image_records(images)
+    records, block_names, origin = _with_blocks(path, _image_records(images), images, blocks)
     by_category = np.argsort(category_ids := categories.unique_integers("id"))
     names = [str(name) for name in categories.column("name")]
     if not names:
@@ -50,6 +56,8 @@ def load_ground_truth(path: Path) -> GroundTruth:
     return GroundTruth(
         path=path,
         images=records,
+        blocks=block_names,
+        block_origin=origin,
         category_ids=tuple(sorted_categories),
         classes=tuple(names[i] for i in by_category),
         ids=objects.unique_integers("id"),
@@ -57,8 +65,38 @@ def load_ground_truth(path: Path) -> GroundTruth:
         category=objects.positions("category_id", sorted_categories, "under 'categories'"),
         boxes=boxes,
         area=area,
-        crowd=np.array([bool(item.get("iscrowd", 0)) for item in objects.items], dtype=bool),
+        ignore=np.array([bool(item.get("iscrowd", 0)) for item in objects.items], dtype=bool),
+        visibility=np.array([str(item.get("visibility") or "") for item in objects.items], dtype=object),
     )
+
+
+def by_image(truth: GroundTruth) -> GroundTruth:
+    """Return the same ground truth with every image as a block of its own."""
+    images = tuple(replace(image, block=position) for position, image in enumerate(truth.images))
+    return replace(truth, images=images, blocks=tuple(i.stem for i in images), block_origin="images")
+
+
+def read_blocks(path: Path) -> dict[str, str]:
+    """Read a CSV file with the columns ``image`` (stem or file name) and ``block``.
+
+    Raises:
+        DataError: the file is unreadable or lacks a column, or an image stands in two blocks.
+    """
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"{path}: cannot be read as CSV ({error}); expected the columns image,block"
+        ) from error
+    if not rows or not {"image", "block"} <= set(rows[0]):
+        found = ", ".join(map(str, rows[0])) if rows else "no rows"
+        raise DataError(f"{path}: expected the columns image,block and at least one row, found {found}")
+    blocks: dict[str, str] = {}
+    for row in rows:
+        stem = PurePath(str(row["image"])).stem
+        if blocks.setdefault(stem, str(row["block"])) != str(row["block"]):
+            raise DataError(f"{path}: image {stem!r} stands in two blocks; every image belongs to one")
+    return blocks
 
 
 def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
@@ -66,7 +104,8 @@ def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
 
     Args:
         path: JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``; an empty
-            list means that nothing was found. ``image_id`` may be the image's stem in place of its id.
+            list means that nothing was found. ``image_id`` may be the image's stem in place of its id, and
+            where every entry has a ``file_name``, as in Ultralytics' ``predictions.json``, that counts.
         truth: ground truth whose image and category ids are the only ones allowed.
 
     Raises:
@@ -89,20 +128,51 @@ def _image_records(images: Entries) -> tuple[ImageRecord, ...]:
     keys = images.unique_texts("id") if named else images.unique_integers("id").tolist()
     records = []
     for number, (key, item) in enumerate(sorted(zip(keys, images.items, strict=True), key=_first), start=1):
-        stem = item.get("stem") or PurePath(str(item.get("file_name", key))).stem
-        scene, tags = item.get("scene"), item.get("tags") or []
+        tags = item.get("tags") or []
         if not isinstance(tags, list):
             raise DataError(f"{images.path}: 'tags' of image {key} must be a list, found {kind(tags)}")
+        width, height = (
+            int(value) if type(value := item.get(side)) in (int, float) and 0 < value < 1e9 else 0
+            for side in ("width", "height")
+        )
         records.append(
             ImageRecord(
                 id=number if named else key,
-                stem=str(stem),
-                scene=None if scene is None else str(scene),
+                stem=str(item.get("stem") or _stem(str(item.get("file_name", key)))),
                 tags=tuple(map(str, tags)),
+                width=width,
+                height=height,
                 name=key if named else "",
             )
         )
     return tuple(records)
+
+
+def _with_blocks(
+    path: Path, records: tuple[ImageRecord, ...], images: Entries, given: Mapping[str, str] | None
+) -> tuple[tuple[ImageRecord, ...], tuple[str, ...], str]:
+    """Return the images with their blocks, the names of the blocks, and where they come from."""
+    if given is not None:
+        missing = [image.stem for image in records if image.stem not in given]
+        if missing:
+            raise DataError(
+                f"{path}: {len(missing)} image(s) have no block in the given list, first {missing[0]!r}; "
+                "name the block of every image"
+            )
+        names, origin = [given[image.stem] for image in records], "given"
+    elif records and all(isinstance(item.get("block"), str) for item in images.items):
+        stored = dict(zip(images.column("id"), images.column("block"), strict=True))
+        names, origin = [stored[image.name or image.id] for image in records], "file"
+    else:
+        guessed = blocks_by_number([image.stem for image in records])
+        names, origin = [guessed[image.stem] for image in records], "numbers"
+    known = {name: position for position, name in enumerate(dict.fromkeys(names))}
+    placed = tuple(replace(image, block=known[name]) for image, name in zip(records, names, strict=True))
+    return placed, tuple(known), origin
+
+
+def _stem(name: str) -> str:
+    return PurePath(name.replace("\\", "/")).stem
 
 
 def _first(pair: tuple[Any, Mapping[str, Any]]) -> Any:
@@ -115,8 +185,12 @@ def _image_positions(entries: Entries, images: Sequence[ImageRecord], where: str
     Where the ground truth has texts as ids, a number is not accepted: programs that turn ``00012`` into 12
     would be given the twelfth image.
     """
+    if entries.items and all("file_name" in item for item in entries.items):
+        by_stem = {image.stem: i for i, image in enumerate(images)}
+        files = [{"file_name": _stem(str(name))} for name in entries.column("file_name")]
+        return Entries(entries.path, entries.what, files).lookup("file_name", by_stem, where)
     named = any(image.name for image in images)
-    if not named and not any(isinstance(item.get("image_id"), str) for item in entries.items):
+    if not named and str not in set(map(type, entries.column("image_id"))):
         return entries.positions("image_id", [image.id for image in images], where)
     stems = Counter(image.stem for image in images)
     known: dict[str | int, int] = {image.stem: i for i, image in enumerate(images) if stems[image.stem] == 1}

@@ -1,20 +1,8 @@
-"""What became of each object and of each prediction: matching in passes, same class first.
+"""Which prediction belongs to which object: COCO's matching, and what the system calls each object.
 
-Only predictions at or above the operating threshold take part, in descending order of confidence, ties in the
-order of the file. Each pass sees what the passes before it left over, so the first that applies wins:
-
-1. correct: COCO's own matching at IoU 0.5: a prediction takes the free object of its class that it overlaps
-   best.
-2. misclassified: a leftover prediction takes the leftover object, of whatever class, that it overlaps best
-   with IoU >= 0.5. A wrongly labelled box can therefore never take an object away from a correct one.
-3. duplicate (of a prediction): IoU >= 0.5 with an object of its class that pass 1 gave to a better
-   prediction.
-4. poorly localised: a leftover prediction takes the leftover object of its class that it overlaps best, with
-   IoU in [0.1, 0.5). Predictions that found another object are not asked: a car is not half found because the
-   box of its neighbour touches it.
-5. The objects that remain are missed, the predictions that remain are background.
-
-Predictions on a crowd region of their class (pass 1, as in COCO) are ignored from then on.
+A greedy match in order of confidence does not depend on the predictions that come later. So one pass over all
+predictions gives the matching above every threshold, and what became of an object at a threshold is a
+comparison of numbers: :class:`Evidence` holds these numbers for each object.
 """
 
 from __future__ import annotations
@@ -23,135 +11,327 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from pycocotools import mask
 
 from .records import GroundTruth, Predictions
 
+IOUS: Final = np.linspace(0.5, 0.95, 10)
+"""COCO's ten thresholds of overlap; position 0 is IoU 0.5."""
 MATCH_IOU: Final = 0.5
 TOUCH_IOU: Final = 0.1
-
-OBJECT_OUTCOMES: Final = ("missed", "correct", "misclassified", "poorly_localised", "ignored")
-MISSED, CORRECT, MISCLASSIFIED, POORLY_LOCALISED, CROWD = range(5)
-PREDICTION_OUTCOMES: Final = ("background", "matched", "duplicate", "ignored", "below")
-SPURIOUS, MATCHED, DUPLICATE, IGNORED, BELOW = range(5)
+SUPPRESSION_IOU: Final = 0.7
+"""Overlap from which the weaker of two predictions of different classes is not shown to a user."""
+MOST_PER_CLASS: Final = 100
+"""COCO looks at this many predictions of a class in an image."""
+_CHUNK = 2_000_000  # couples of a prediction and an object looked at together
 
 
 @dataclass(frozen=True)
-class Matching:
-    """Outcome of N objects and M predictions.
+class Overlaps:
+    """Couples of a prediction and an object of one image with an IoU of at least 0.1, any classes.
 
     Attributes:
-        outcome: shape (N,), int64, position in :data:`OBJECT_OUTCOMES`.
-        prediction: shape (N,), int64, position of the prediction that explains the outcome, -1 if none.
-        iou: shape (N,), float64, IoU with that prediction, NaN if none.
-        prediction_outcome: shape (M,), int64, position in :data:`PREDICTION_OUTCOMES`.
-        prediction_iou: shape (M,), float64, IoU with the object that it matched or duplicates, NaN if none.
+        prediction: shape (P,), int64, rising position in ``Predictions``.
+        object: shape (P,), int64, position in ``GroundTruth``; rising for one prediction.
+        iou: shape (P,), float64; for regions to ignore the share of the prediction that lies inside, as in
+            COCO.
     """
 
-    outcome: np.ndarray
     prediction: np.ndarray
+    object: np.ndarray
     iou: np.ndarray
-    prediction_outcome: np.ndarray
-    prediction_iou: np.ndarray
 
 
-def match_split(truth: GroundTruth, predictions: Predictions, threshold: float) -> Matching:
-    """Match all images; positions in the result are those of ``truth`` and ``predictions``.
+@dataclass(frozen=True)
+class Matches:
+    """COCO's matching of all predictions of a detector, in falling order of confidence (ties as COCOeval).
 
-    Args:
-        truth: the objects.
-        predictions: the predictions on the same images.
-        threshold: lowest confidence that takes part.
+    Attributes:
+        row: shape (M,), int64, position in ``Predictions``; what is beyond the hundredth of a class in an
+            image is left out.
+        image: shape (M,), int64, position of the image.
+        category: shape (M,), int64, position of the class.
+        scores: shape (M,), float64, confidence.
+        correct: shape (10, M), bool: matched to an object of its class, by threshold of :data:`IOUS`.
+        ignored: shape (10, M), bool: lies on a region to ignore and counts neither as right nor as wrong.
+        object: shape (M,), int64, object matched at IoU 0.5, -1 if none.
+        iou: shape (M,), float64, overlap with that object, NaN if none.
+        positives: shape (images, classes), int64, number of objects to be found.
     """
-    result = Matching(
-        outcome=np.where(truth.crowd, CROWD, MISSED),
-        prediction=np.full(len(truth.ids), -1),
-        iou=np.full(len(truth.ids), np.nan),
-        prediction_outcome=np.full(len(predictions), BELOW),
-        prediction_iou=np.full(len(predictions), np.nan),
-    )
-    objects_of = _groups(truth.image, len(truth.images))
-    predictions_of = _groups(predictions.image, len(truth.images))
-    for objects, candidates in zip(objects_of, predictions_of, strict=True):
-        candidates = candidates[predictions.scores[candidates] >= threshold]
-        if not len(candidates):
-            continue
-        found = match_image(
-            truth.boxes[objects],
-            truth.category[objects],
-            predictions.boxes[candidates],
-            predictions.category[candidates],
-            predictions.scores[candidates],
-            truth.crowd[objects],
+
+    row: np.ndarray
+    image: np.ndarray
+    category: np.ndarray
+    scores: np.ndarray
+    correct: np.ndarray
+    ignored: np.ndarray
+    object: np.ndarray
+    iou: np.ndarray
+    positives: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the predictions say about each of N objects, before any threshold.
+
+    Each kind of evidence has the position of the prediction (``*_row``, int64, -1 if none) and its confidence
+    (``*_score``, float64, 0 if none), all of shape (N,).
+
+    Attributes:
+        top_row: prediction that a user of the system sees at the object: predictions are suppressed without
+            regard to class (:data:`SUPPRESSION_IOU`), then each, the most confident first, takes the free
+            object that it overlaps best, IoU >= 0.5.
+        top_score: its confidence.
+        true_row: prediction of the object's class that COCO matches to it at IoU 0.5.
+        true_score: its confidence.
+        other_row: most confident prediction of another class, of those that overlap this object best.
+        other_score: its confidence.
+        wrong_row: the same, of those that COCO matches to no object (matching of the same class first).
+        wrong_score: its confidence.
+        near_row: most confident prediction of its class that found no object, IoU in [0.1, 0.5).
+        near_score: its confidence.
+        prediction_kind: shape (M,), int64, what a prediction that found no object is, a position in
+            :data:`KINDS`; of the predictions that found one, ``matched``.
+        shown: shape (M,), bool, not suppressed.
+        free: shape (M,), bool, shown and taken by no object: a false alarm to a user of the system.
+    """
+
+    top_row: np.ndarray
+    top_score: np.ndarray
+    true_row: np.ndarray
+    true_score: np.ndarray
+    other_row: np.ndarray
+    other_score: np.ndarray
+    wrong_row: np.ndarray
+    wrong_score: np.ndarray
+    near_row: np.ndarray
+    near_score: np.ndarray
+    prediction_kind: np.ndarray
+    shown: np.ndarray
+    free: np.ndarray
+
+
+KINDS: Final = ("background", "matched", "ignored", "duplicate", "misclassification", "poorly_localised")
+BACKGROUND_KIND, MATCHED, IGNORED, DUPLICATE, MISCLASSIFICATION, POORLY_LOCALISED = range(6)
+
+
+def find_overlaps(truth: GroundTruth, predictions: Predictions) -> Overlaps:
+    """Return all couples that touch; IoU is computed step by step as in pycocotools, to the last bit."""
+    object_order = np.argsort(truth.image, kind="stable")
+    starts = np.searchsorted(truth.image[object_order], np.arange(len(truth.images) + 1))
+    count = np.diff(starts)[predictions.image] if len(predictions) else np.empty(0, np.int64)
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    ends = np.cumsum(count)
+    begin = 0
+    while begin < len(count):
+        before = ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + _CHUNK, side="right")))
+        rows = np.repeat(np.arange(begin, end), count[begin:end])
+        offset = np.arange(len(rows)) - np.repeat(
+            ends[begin:end] - count[begin:end] - before, count[begin:end]
         )
-        result.outcome[objects] = found.outcome
-        result.prediction[objects] = np.where(found.prediction < 0, -1, candidates[found.prediction])
-        result.iou[objects] = found.iou
-        result.prediction_outcome[candidates] = found.prediction_outcome
-        result.prediction_iou[candidates] = found.prediction_iou
-    return result
+        objects = object_order[starts[predictions.image[rows]] + offset]
+        iou = _iou(predictions.boxes[rows], truth.boxes[objects], truth.ignore[objects])
+        kept = iou >= TOUCH_IOU
+        found.append((rows[kept], objects[kept], iou[kept]))
+        begin = end
+    if not found:
+        return Overlaps(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    prediction, objects, iou = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Overlaps(prediction, objects, iou)
 
 
-def match_image(
-    objects: np.ndarray,
-    object_classes: np.ndarray,
-    boxes: np.ndarray,
-    classes: np.ndarray,
-    scores: np.ndarray,
-    crowd: np.ndarray | None = None,
-) -> Matching:
-    """Match the objects of one image to predictions that are all above the threshold.
-
-    Args:
-        objects: shape (N, 4), left, top, width, height in absolute pixels.
-        object_classes: shape (N,), integers.
-        boxes: shape (M, 4), as ``objects``.
-        classes: shape (M,), integers.
-        scores: shape (M,), confidence.
-        crowd: shape (N,), bool, crowd regions; none if left out.
-    """
-    crowd = np.zeros(len(objects), dtype=bool) if crowd is None else crowd
-    state = Matching(
-        outcome=np.where(crowd, CROWD, MISSED),
-        prediction=np.full(len(objects), -1),
-        iou=np.full(len(objects), np.nan),
-        prediction_outcome=np.full(len(boxes), SPURIOUS),
-        prediction_iou=np.full(len(boxes), np.nan),
+def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlaps) -> Matches:
+    """Match as COCOeval does: class by class, the most confident first, each the free object it overlaps best."""
+    order, kept = _coco_order(predictions)
+    rank = np.full(len(predictions), -1)
+    rank[order] = np.arange(len(order))
+    use = (
+        kept[overlaps.prediction]
+        & (predictions.category[overlaps.prediction] == truth.category[overlaps.object])
+        & (overlaps.iou >= MATCH_IOU)
     )
-    if not len(objects) or not len(boxes):
-        return state
-    # pycocotools' own overlaps (M, N), so that a box at exactly 0.5 is decided as in the mAP.
-    iou = mask.iou(np.ascontiguousarray(boxes), np.ascontiguousarray(objects), crowd.astype(np.uint8))
-    same = classes[:, None] == object_classes[None, :]
-    order = np.argsort(-scores, kind="stable")
+    prediction, objects, iou = overlaps.prediction[use], overlaps.object[use], overlaps.iou[use]
+    # By prediction in order of confidence; regions to ignore after the objects, as COCOeval sorts them.
+    by = np.lexsort((objects, truth.ignore[objects], rank[prediction]))
+    ranks, objects, iou = rank[prediction[by]], objects[by], iou[by]
+    correct = np.zeros((len(IOUS), len(order)), dtype=bool)
+    ignored = np.zeros_like(correct)
+    matched = np.full(len(order), -1)
+    overlap = np.full(len(order), np.nan)
+    taken = [bytearray(len(truth.ids)) for _ in IOUS]
+    thresholds, ignore = IOUS.tolist(), truth.ignore.tolist()
+    borders = (
+        np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1])).tolist() + [len(ranks)] if len(ranks) else []
+    )
+    rank_list, object_list, iou_list = ranks.tolist(), objects.tolist(), iou.tolist()
+    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+        at = rank_list[begin]
+        couples = list(zip(object_list[begin:end], iou_list[begin:end], strict=True))
+        for t, threshold in enumerate(thresholds):
+            best, best_iou, on_ignored = -1, threshold, False
+            free = taken[t]
+            for candidate, value in couples:
+                if ignore[candidate]:
+                    if best < 0 or on_ignored:
+                        if value >= best_iou:
+                            best, best_iou, on_ignored = candidate, value, True
+                # On equal overlaps COCOeval keeps the last object that it looks at.
+                elif value >= best_iou and not free[candidate]:
+                    best, best_iou = candidate, value
+            if best < 0:
+                if max(value for _, value in couples) < threshold:
+                    break
+                continue
+            if on_ignored:
+                ignored[t, at] = True
+                continue
+            free[best] = 1
+            correct[t, at] = True
+            if t == 0:
+                matched[at], overlap[at] = best, best_iou
+    return Matches(
+        row=order,
+        image=predictions.image[order],
+        category=predictions.category[order],
+        scores=predictions.scores[order],
+        correct=correct,
+        ignored=ignored,
+        object=matched,
+        iou=overlap,
+        positives=truth.positives(),
+    )
 
-    _greedy(state, np.where(same & ~crowd, iou, 0), order, MATCH_IOU, CORRECT)
-    in_crowd = (same & crowd & (iou >= MATCH_IOU)).any(axis=1)
-    state.prediction_outcome[in_crowd & (state.prediction_outcome == SPURIOUS)] = IGNORED
-    _greedy(state, np.where(crowd, 0, iou), order, MATCH_IOU, MISCLASSIFIED)
-    repeated = np.where(same & (state.outcome == CORRECT), iou, 0).max(axis=1)
-    duplicate = (repeated >= MATCH_IOU) & (state.prediction_outcome == SPURIOUS)
-    state.prediction_outcome[duplicate] = DUPLICATE
-    state.prediction_iou[duplicate] = repeated[duplicate]
-    _greedy(state, np.where(same & ~crowd, iou, 0), order, TOUCH_IOU, POORLY_LOCALISED)
-    return state
+
+def gather_evidence(
+    truth: GroundTruth, predictions: Predictions, overlaps: Overlaps, matches: Matches
+) -> Evidence:
+    """Collect for each object what the predictions say about it."""
+    objects, count = len(truth.ids), len(predictions)
+    real = ~truth.ignore[overlaps.object]
+    prediction, target, iou = overlaps.prediction[real], overlaps.object[real], overlaps.iou[real]
+    same = predictions.category[prediction] == truth.category[target]
+    found = np.zeros(count, dtype=bool)
+    found[matches.row[matches.object >= 0]] = True
+    excused = np.zeros(count, dtype=bool)
+    excused[matches.row[matches.ignored[0]]] = True
+    loose = ~found & ~excused
+    best = _best_couple(prediction, iou, count)[prediction] == np.arange(len(prediction))
+    shown = _suppressed(predictions, np.unique(prediction))
+    top_row = _class_agnostic(predictions, objects, prediction[iou >= MATCH_IOU], target[iou >= MATCH_IOU],
+                              iou[iou >= MATCH_IOU], shown)  # fmt: skip
+    true_row = np.full(objects, -1)
+    true_row[matches.object[matches.object >= 0]] = matches.row[matches.object >= 0]
+    close = iou >= MATCH_IOU
+
+    def strongest(kept: np.ndarray) -> np.ndarray:
+        row = np.full(objects, -1)
+        chosen = np.flatnonzero(kept)
+        chosen = chosen[np.lexsort((-prediction[chosen], predictions.scores[prediction[chosen]]))]
+        row[target[chosen]] = prediction[chosen]  # the most confident is written last
+        return row
+
+    other_row = strongest(close & best & ~same)
+    wrong_row = strongest(close & best & ~same & loose[prediction])
+    near_row = strongest(~close & same & loose[prediction])
+    kind = np.full(count, BACKGROUND_KIND)
+    for code, couples in (
+        (POORLY_LOCALISED, ~close & same),
+        (MISCLASSIFICATION, close & ~same),
+        (DUPLICATE, close & same),
+    ):
+        kind[prediction[couples]] = code
+    kind[excused], kind[found] = IGNORED, MATCHED
+    free = shown & ~excused
+    free[top_row[top_row >= 0]] = False
+
+    def score(row: np.ndarray) -> np.ndarray:
+        if not count:
+            return np.zeros(objects)
+        return np.where(row >= 0, predictions.scores[row], 0.0)
+
+    return Evidence(
+        top_row, score(top_row), true_row, score(true_row), other_row, score(other_row),
+        wrong_row, score(wrong_row), near_row, score(near_row), kind, shown, free,
+    )  # fmt: skip
 
 
-def _greedy(state: Matching, iou: np.ndarray, order: np.ndarray, lowest: float, outcome: int) -> None:
-    """Give each free prediction, best first, the free object it overlaps best; updates ``state`` in place."""
-    iou = np.where(state.outcome == MISSED, iou, 0)
-    for p in order[(iou.max(axis=1) >= lowest)[order] & (state.prediction_outcome[order] == SPURIOUS)]:
-        row = iou[p]
-        # On equal overlaps COCOeval keeps the last object it looks at.
-        best = len(row) - 1 - int(np.argmax(row[::-1]))
-        if row[best] < lowest:
-            continue
-        state.outcome[best], state.prediction[best], state.iou[best] = outcome, p, row[best]
-        state.prediction_outcome[p], state.prediction_iou[p] = MATCHED, row[best]
-        iou[:, best] = 0
+def _iou(boxes: np.ndarray, objects: np.ndarray, ignore: np.ndarray) -> np.ndarray:
+    left = np.maximum(boxes[:, 0], objects[:, 0])
+    top = np.maximum(boxes[:, 1], objects[:, 1])
+    width = np.minimum(boxes[:, 0] + boxes[:, 2], objects[:, 0] + objects[:, 2]) - left
+    height = np.minimum(boxes[:, 1] + boxes[:, 3], objects[:, 1] + objects[:, 3]) - top
+    shared = np.where((width > 0) & (height > 0), width * height, 0.0)
+    area, object_area = boxes[:, 2] * boxes[:, 3], objects[:, 2] * objects[:, 3]
+    union = np.where(ignore, area, area + object_area - shared)
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _groups(image: np.ndarray, images: int) -> list[np.ndarray]:
-    """Return, for each image, the positions that belong to it, in their given order."""
-    order = np.argsort(image, kind="stable")
-    return np.split(order, np.searchsorted(image[order], np.arange(1, images)))
+def _coco_order(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that COCO looks at in falling order of confidence, and a mask of them, shape (M,)."""
+    rows = np.arange(len(predictions))
+    group = np.lexsort((rows, -predictions.scores, predictions.category, predictions.image))
+    image, category = predictions.image[group], predictions.category[group]
+    starts = np.flatnonzero(
+        np.append(True, (image[1:] != image[:-1]) | (category[1:] != category[:-1]))[: len(group)]
+    )
+    place = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
+    kept = np.zeros(len(predictions), dtype=bool)
+    kept[group[place < MOST_PER_CLASS]] = True
+    rows = rows[kept]
+    return rows[np.lexsort((rows, predictions.image[rows], -predictions.scores[rows]))], kept
+
+
+def _best_couple(prediction: np.ndarray, iou: np.ndarray, count: int) -> np.ndarray:
+    """Return for each prediction the position of the couple with its largest overlap, -1 if none."""
+    best = np.full(count, -1)
+    order = np.argsort(iou, kind="stable")
+    best[prediction[order]] = order
+    return best
+
+
+def _suppressed(predictions: Predictions, rows: np.ndarray) -> np.ndarray:
+    """Return which predictions remain after suppression without regard to class, shape (M,), bool.
+
+    Only ``rows``, those that touch an object, are looked at: the others decide nothing about an object.
+    """
+    shown = np.ones(len(predictions), dtype=bool)
+    order = rows[np.lexsort((rows, -predictions.scores[rows], predictions.image[rows]))]
+    borders = np.flatnonzero(np.diff(predictions.image[order], prepend=-1, append=-1))
+    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+        members = order[begin:end]
+        boxes = predictions.boxes[members]
+        first, second = np.triu_indices(len(members), 1)
+        close = _iou(boxes[first], boxes[second], np.zeros(len(first), dtype=bool)) > SUPPRESSION_IOU
+        kept = np.ones(len(members), dtype=bool)
+        # In order of the first of each couple, which is final when its turn comes.
+        for strong, weak in zip(first[close].tolist(), second[close].tolist(), strict=True):
+            if kept[strong]:
+                kept[weak] = False
+        shown[members] = kept
+    return shown
+
+
+def _class_agnostic(
+    predictions: Predictions,
+    objects: int,
+    prediction: np.ndarray,
+    target: np.ndarray,
+    iou: np.ndarray,
+    shown: np.ndarray,
+) -> np.ndarray:
+    """Return the shown prediction that takes each object, shape (objects,), -1 if none."""
+    kept = shown[prediction]
+    prediction, target, iou = prediction[kept], target[kept], iou[kept]
+    by = np.lexsort((target, prediction, -predictions.scores[prediction]))
+    row = [-1] * objects
+    last, best, best_iou = -1, -1, 0.0
+    for p, candidate, value in zip(
+        [*prediction[by].tolist(), -1], [*target[by].tolist(), -1], [*iou[by].tolist(), 0.0], strict=True
+    ):
+        if p != last:
+            if best >= 0:
+                row[best] = last
+            last, best, best_iou = p, -1, 0.0
+        if p >= 0 and row[candidate] < 0 and value >= best_iou:
+            best, best_iou = candidate, value
+    return np.array(row, dtype=np.int64)

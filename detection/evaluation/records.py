@@ -27,6 +27,11 @@ class PredictionKey:
     seed: int
     split: str
 
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The columns that name a detector and split in every table."""
+        return {"protocol": self.protocol, "source": self.source, "seed": self.seed, "split": self.split}
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class FailedSource:
@@ -45,15 +50,19 @@ class ImageRecord:
     Attributes:
         id: COCO image id; the position from 1 in a file whose ids are texts.
         stem: file name without its suffix.
-        scene: name of the scene, or None when the data set does not tell.
+        block: position of its block in :attr:`GroundTruth.blocks`.
         tags: condition tags.
+        width: pixels; 0 where the file does not say.
+        height: pixels; 0 where the file does not say.
         name: id as the file has it if that is a text, else empty.
     """
 
     id: int
     stem: str
-    scene: str | None = None
+    block: int = 0
     tags: tuple[str, ...] = ()
+    width: int = 0
+    height: int = 0
     name: str = ""
 
 
@@ -64,6 +73,9 @@ class GroundTruth:
     Attributes:
         path: file it came from.
         images: sorted by id; ``image`` below is a position in this tuple.
+        blocks: names of the blocks: images of one block are not independent, so they are resampled together.
+        block_origin: where the blocks come from: ``file`` (the ground truth says), ``given`` (a list of the
+            user), ``numbers`` (guessed from the numbers in the file names) or ``images`` (each its own).
         category_ids: sorted; ``category`` below is a position in this tuple.
         classes: class names, in the order of ``category_ids``.
         ids: shape (N,), int64, annotation ids of the file.
@@ -71,12 +83,15 @@ class GroundTruth:
         category: shape (N,), int64, position of the object's class.
         boxes: shape (N, 4), float64, left, top, width, height in absolute pixels of the original image.
         area: shape (N,), float64, square pixels as the file states them.
-        crowd: shape (N,), bool, COCO's ``iscrowd``: never an object to be found, only a region where
+        ignore: shape (N,), bool, COCO's ``iscrowd``: never an object to be found, only a region where
             predictions of that class are not counted as wrong.
+        visibility: shape (N,), object: ``both``, ``infrared``, ``visible``, ``neither``, or empty if unknown.
     """
 
     path: Path
     images: tuple[ImageRecord, ...]
+    blocks: tuple[str, ...]
+    block_origin: str
     category_ids: tuple[int, ...]
     classes: tuple[str, ...]
     ids: np.ndarray
@@ -84,16 +99,33 @@ class GroundTruth:
     category: np.ndarray
     boxes: np.ndarray
     area: np.ndarray
-    crowd: np.ndarray
+    ignore: np.ndarray
+    visibility: np.ndarray
 
     @cached_property
     def objects(self) -> int:
-        """Number of objects to be found (crowd regions are none)."""
-        return int(np.count_nonzero(~self.crowd))
+        """Number of objects to be found (regions to ignore are none)."""
+        return int(np.count_nonzero(~self.ignore))
+
+    @cached_property
+    def block(self) -> np.ndarray:
+        """Block of each image, shape (I,), int64, a position in :attr:`blocks`."""
+        return np.array([image.block for image in self.images], dtype=np.int64)
 
     def objects_per_class(self) -> np.ndarray:
         """Return the number of objects of each class, shape (C,), int64."""
-        return np.bincount(self.category[~self.crowd], minlength=len(self.classes))
+        return np.bincount(self.category[~self.ignore], minlength=len(self.classes))
+
+    def positives(self, objects: np.ndarray | None = None) -> np.ndarray:
+        """Return the number of objects to be found by image and class, shape (I, C), int64.
+
+        Args:
+            objects: shape (N,), bool, those that count; all but regions to ignore if left out.
+        """
+        kept = ~self.ignore if objects is None else objects & ~self.ignore
+        counts = np.zeros((len(self.images), len(self.classes)), dtype=np.int64)
+        np.add.at(counts, (self.image[kept], self.category[kept]), 1)
+        return counts
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,20 @@ from ...datasets.storage import write_bytes, write_text
 
 _INTEGERS: Final = frozenset({"seed", "image_id", "object_id"})
 _FLOATS: Final = frozenset(
-    {"confidence", "iou", "x1", "y1", "x2", "y2", "px1", "py1", "px2", "py2", "area"},
+    {
+        *("confidence", "iou", "top_score", "true_score", "other_score", "margin", "area"),
+        *("x1", "y1", "x2", "y2", "px1", "py1", "px2", "py2"),
+    }
 )
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write ``table`` as UTF-8 CSV with six significant digits; ``nan`` stands for undefined.
+    """Write ``table`` as UTF-8 CSV with six significant digits; an empty cell is undefined.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    write_text(path, table.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n"))
+    write_text(path, table.to_csv(index=False, float_format="%.6g", na_rep="", lineterminator="\n"))
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -33,7 +36,10 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
         StorageError: the file cannot be written.
     """
     schema = pa.schema([(name, _arrow_type(name)) for name in table.columns])
-    arrow = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+    texts = [field.name for field in schema if field.type == pa.string()]
+    arrow = pa.Table.from_pandas(
+        table.astype(dict.fromkeys(texts, object)), schema=schema, preserve_index=False
+    )
     buffer = pa.BufferOutputStream()
     # Without pandas' own metadata, which names the versions and the index of the process that wrote it.
     pq.write_table(arrow.replace_schema_metadata(None), buffer, compression="zstd")
