@@ -11,11 +11,11 @@ from functools import cached_property
 
 import pandas as pd
 
+from ..detection.evaluation.operating import HEADLINE as HEADLINE_POINT
+from ..detection.evaluation.resample import LEAST_BLOCKS
 from .blocks import Cell
 from .numbers import NONE, defined, plural, signed
 
-HEADLINE_POINT = "equal_precision"
-LEAST_BLOCKS = 5  # with fewer, no interval is stored: see detection.evaluation.resample
 COVERS = {
     "methods": "They cover the choice of test images and the chance in training: they speak of the methods.",
     "few seeds": "Two seeds are too few to know the chance in training: they speak of these trained detectors.",

@@ -124,13 +124,15 @@ def plain_table(path: Path, labels: Mapping[str, str]) -> Table | None:
         labels: what stands for the names in a column ``source`` or ``reference``.
 
     Returns:
-        None when the file has more than :data:`LONGEST` rows.
+        None when the file is empty or has more than :data:`LONGEST` rows.
 
     Raises:
         ReportError: the file is not CSV.
     """
     try:
         frame = pd.read_csv(path, keep_default_na=True)
+    except pd.errors.EmptyDataError:
+        return None
     except (ValueError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: expected a CSV table ({error}); run `regionfuse run` again") from error
     if len(frame) > LONGEST:

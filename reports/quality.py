@@ -8,13 +8,12 @@ from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
+from ..detection.evaluation.resample import compare
 from ..fusion.metrics.ranking import mean_rank, rank_of_rank
 from ..fusion.metrics.registry import METRICS, PAPER
 from .context import HEADLINE, Context
 from .correlation import FEW, Correlation, pearson, spearman
-from .differences import LEAST_BLOCKS
 from .numbers import defined
 from .results import Results
 
@@ -116,23 +115,26 @@ def _blocks(results: Results, images: Sequence[str]) -> np.ndarray:
 def _means(
     frame: pd.DataFrame, sources: list[str], metrics: list[str], images: list[str], blocks: np.ndarray
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Means and 95 % intervals: Student's t with the leave-one-block-out standard error."""
+    """Means over images with their 95 % intervals, from the means without each block."""
     count = int(blocks.max()) + 1
-    tables = [pd.DataFrame(index=sources, columns=metrics, dtype=float) for _ in range(3)]
-    for source in sources:
+    values, without = np.zeros((len(sources), len(metrics))), np.zeros((len(sources), len(metrics), count))
+    for at, source in enumerate(sources):
         rows = frame[frame["source"] == source].drop_duplicates("image").set_index("image")
-        values = rows.reindex(images)[metrics].to_numpy(dtype=float)  # (I, M)
-        known = ~np.isnan(values)
+        numbers = rows.reindex(images)[metrics].to_numpy(dtype=float)  # (I, M)
+        known = ~np.isnan(numbers)
         sums, sizes = np.zeros((2, count, len(metrics)))
-        np.add.at(sums, blocks, np.where(known, values, 0.0))
+        np.add.at(sums, blocks, np.where(known, numbers, 0.0))
         np.add.at(sizes, blocks, known)
-        mean = _ratio(sums.sum(axis=0), sizes.sum(axis=0))
-        tables[0].loc[source] = mean
-        if count >= LEAST_BLOCKS:
-            without = _ratio(sums.sum(axis=0) - sums, sizes.sum(axis=0) - sizes)  # (B, M)
-            spread = np.sqrt((count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-            half = float(student.ppf(0.975, count - 1)) * spread
-            tables[1].loc[source], tables[2].loc[source] = mean - half, mean + half
+        values[at] = _ratio(sums.sum(axis=0), sizes.sum(axis=0))
+        without[at] = _ratio(sums.sum(axis=0) - sums, sizes.sum(axis=0) - sizes).T
+    low, high = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    for at in range(len(metrics)):  # compared with nothing, i.e. with a constant zero
+        zero = np.zeros((1, 1, count))
+        found = compare(
+            np.vstack([zero[:, :, 0], values[:, [at]]]), np.concatenate([zero, without[:, [at]]]), reference=0
+        )
+        low[:, at], high[:, at] = found.low[1:], found.high[1:]
+    tables = [pd.DataFrame(table, index=sources, columns=metrics) for table in (values, low, high)]
     return tables[0], tables[1], tables[2]
 
 

@@ -1,16 +1,25 @@
-"""A made-up run folder in the stored layout, for tests of the reports. Nothing here runs a model."""
+"""A made-up run folder in the stored layout, for tests of the reports.
+
+Predictions are simulated and evaluated as in a run; nothing here runs a model.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from reports_fake_tables import make_tables
+
+from regionfuse.detection.evaluation.detector import Settings
+from regionfuse.detection.evaluation.evaluate import evaluate
+from regionfuse.detection.evaluation.records import FailedSource, PredictionKey
 
 CLASSES = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
 TITLES = {
@@ -278,34 +287,108 @@ def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
 def write_fake_run(folder: Path, fake: Fake | None = None) -> Path:
     """Write the run folder and return it."""
     fake = fake or Fake()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_made(fake), folder)
+    return folder
+
+
+@cache
+def _made(fake: Fake) -> Path:
+    """Make a run once; tests work on copies."""
+    folder = Path(tempfile.mkdtemp(prefix="regionfuse-fake-")) / "run"
     random = np.random.default_rng(fake.random_seed)
-    objects = make_objects(fake, random)
-    tables = make_tables(fake, objects)
-    outcomes = tables.pop("objects")
-    tables["fusion"] = fusion_table(fake)
+    objects = {split: make_objects(fake, random) for split in ("test", "val")}
+    keys, truths = {}, {}
+    for split, items in objects.items():
+        truths[split] = _write_ground_truth(folder, fake, items, split)
+        for key, predictions in _predictions(fake, items, split):
+            path = folder / "predictions" / key.protocol / key.source / f"seed{key.seed}" / f"{split}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_json(path, predictions)
+            keys[key] = path
+    reason = "MethodError: fuse returned 3 channels, expected 1 x 240 x 320 for a luminance method"
+    failed = [
+        FailedSource(protocol, source, seed, reason)
+        for protocol in fake.protocols
+        for source in fake.failed
+        for seed in fake.seeds
+    ]
+    reference = "visible" if "visible" in fake.sources else fake.sources[0]
+    settings = Settings(reference=reference, image_size=WIDTH, draws=200)
+    evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
+    fusion_table(fake).to_csv(folder / "tables" / "fusion.csv", index=False)
     if fake.quality:
-        tables["quality"] = quality_table(fake)
-    (folder / "tables").mkdir(parents=True)
-    for name, table in tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    outcomes.to_parquet(folder / "tables" / "objects.parquet", index=False)
-    _write_ground_truth(folder, fake, objects)
-    _write_json(folder / "manifest.json", manifest_of(fake, objects))
-    split: dict[str, Any] = {"schema": 2, "dataset": "made-up", **manifest_of(fake, objects)["split"]}
-    split.update(train=[], val=[], test=[stem_of(i) for i in range(1, fake.images + 1)], dropped=["00099"])
+        quality_table(fake).to_csv(folder / "tables" / "quality.csv", index=False)
+    manifest = manifest_of(fake, objects["test"])
+    _write_json(folder / "manifest.json", manifest)
+    stems = [stem_of(index) for index in range(1, fake.images + 1)]
+    blocks = {stem: block_of(fake, index) for index, stem in enumerate(stems, start=1)}
+    split: dict[str, Any] = {"schema": 2, "dataset": "made-up", **manifest["split"], "blocks": blocks}
+    split.update(train=[], val=[], test=stems, dropped=["00099"])
     _write_json(folder / "split.json", split)
-    for source in fake.sources:
-        if source in fake.failed or not fake.pictures:
+    for source in fake.sources if fake.pictures else ():
+        if source in fake.failed:
             continue
         place = folder / "fused" / source / "test"
         place.mkdir(parents=True)
         for image_id in range(1, fake.images + 1):
-            Image.fromarray(draw(objects, image_id, source)).save(place / f"{stem_of(image_id)}.png")
+            Image.fromarray(draw(objects["test"], image_id, source)).save(place / f"{stem_of(image_id)}.png")
     return folder
 
 
-def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]]) -> None:
+def block_of(fake: Fake, image_id: int) -> str:
+    return f"block {(image_id - 1) % fake.blocks}"
+
+
+def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
+    """Simulated detectors: key and COCO results. Difficulty and visibility of an object are the same for all."""
+    shared = np.random.default_rng(fake.random_seed + (split == "val"))
+    ease = shared.normal(0, 1, len(objects))
+    for position, source in enumerate(fake.sources):
+        for protocol in fake.protocols:
+            for seed in fake.seeds:
+                if source in fake.failed:
+                    continue
+                random = np.random.default_rng([fake.random_seed, position, seed, len(protocol), split == "val"])
+                level = 0.6 + 0.2 * position - (0.6 if protocol == "frozen" and source != "visible" else 0)
+                found: list[dict[str, Any]] = []
+                for item, easy in zip(objects, ease, strict=True):
+                    found += _of_object(fake, item, level + easy, random)
+                for _ in range(4 * fake.images):
+                    box = [*random.uniform(0, 200, 2), *random.uniform(8, 60, 2)]
+                    found.append(_result(int(random.integers(1, fake.images + 1)), fake.classes,
+                                         int(random.integers(len(fake.classes))), box, random.normal(-2, 1)))  # fmt: skip
+                yield PredictionKey(protocol, source, seed, split), found
+
+
+def _of_object(fake: Fake, item: dict[str, Any], level: float, random: Any) -> list[dict[str, Any]]:
+    """Boxes of one detector on one object: often one, sometimes two labels, seldom far off."""
+    if random.normal() > level + 0.4:
+        return []
+    x1, y1, x2, y2 = item["box"]
+    spread = 0.04 if random.uniform() < 0.9 else 0.3
+    shift = random.normal(0, spread, 4) * np.array([x2 - x1, y2 - y1] * 2)
+    box = np.array([x1, y1, x2, y2]) + shift
+    box = [*box[:2], *np.maximum(box[2:] - box[:2], 2.0)]
+    true, logit = fake.classes.index(item["class"]), level + random.normal(0, 0.8)
+    found = [_result(item["image_id"], fake.classes, true, box, logit)]
+    likely = {"Truck": "Car", "Car": "Truck", "Bus": "Truck"}.get(item["class"])
+    if likely in fake.classes and random.uniform() < 0.3:
+        other = fake.classes.index(likely)
+        found.append(_result(item["image_id"], fake.classes, other, box, logit + random.normal(-0.4, 1)))
+        found = found[1:] if random.uniform() < 0.2 else found
+    return found
+
+
+def _result(image_id: int, classes: tuple[str, ...], label: int, box: Any, logit: float) -> dict[str, Any]:
+    score = float(np.clip(1 / (1 + np.exp(-logit)), 0.001, 0.999))
+    return {"image_id": image_id, "category_id": label + 1, "bbox": [round(float(v), 2) for v in box],
+            "score": round(score, 5)}  # fmt: skip
+
+
+def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]], split: str) -> Path:
     ids = {name: index + 1 for index, name in enumerate(fake.classes)}
+    kinds = ("both", "infrared", "visible", "neither")
     annotations = []
     for item in objects:
         x1, y1, x2, y2 = item["box"]
@@ -317,6 +400,7 @@ def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]])
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "area": (x2 - x1) * (y2 - y1),
                 "iscrowd": 0,
+                "visibility": kinds[item["id"] % 7 % 4],
             }
         )
     images = [
@@ -326,22 +410,24 @@ def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]])
             "stem": stem_of(index),
             "width": WIDTH,
             "height": HEIGHT,
-            "block": f"block {index % fake.blocks}",
+            "block": block_of(fake, index),
             "scene": None,
             "tags": ["night" if index % 2 else "day"],
         }
         for index in range(1, fake.images + 1)
     ]
-    (folder / "ground_truth").mkdir()
+    path = folder / "ground_truth" / f"{split}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write_json(
-        folder / "ground_truth" / "test.json",
+        path,
         {
-            "info": {"dataset": "made-up", "split": "test", "schema": 2, "synthetic": fake.synthetic},
+            "info": {"dataset": "made-up", "split": split, "schema": 2, "synthetic": fake.synthetic},
             "images": images,
             "annotations": annotations,
             "categories": [{"id": number, "name": name} for name, number in ids.items()],
         },
     )
+    return path
 
 
 def _write_json(path: Path, value: object) -> None:
