@@ -61,7 +61,11 @@ def build_report(run: Path, *, out: Path | None = None, progress: Progress | Non
     shown = all_tables(document, context)
     named = {table.name for table in shown}
     folder = context.results.folder
-    others = [plain_table(path, context.results.labels) for path in sorted(folder.glob("*.csv")) if path.stem not in named]
+    others = [
+        plain_table(path, context.results.labels)
+        for path in sorted(folder.glob("*.csv"))
+        if path.stem not in named
+    ]
     explained = [explain_table(context.results, table) for table in others if table is not None]
     for name, text in latex_files([*shown, *explained]).items():
         write_text(folder / f"{name}.tex", text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from .differences import HEADLINE_POINT, Difference, Differences
+from .differences import HEADLINE_POINT, Difference, Differences, intervals
 from .numbers import defined
 from .palette import source_colors
 from .results import Results
@@ -110,10 +110,15 @@ class Context:
         """Difference of a source to the reference; None when it is not stored or for the reference itself."""
         return self.differences.get(protocol, self.results.reference, source, quantity, stratum, point)
 
+    def intervals(self, protocol: str) -> str:
+        """Kind, unit of resampling and coverage of the intervals of a protocol, for captions."""
+        return intervals(self.any_gap(protocol))
+
     def any_gap(self, protocol: str, quantity: str = HEADLINE, point: str = "") -> Difference | None:
         """A difference to the reference that stands for all of its kind: number of blocks and seeds, coverage."""
-        found = (self.gap(protocol, source, quantity, "all", point) for source in self.results.sources)
-        return next((one for one in found if one is not None), None)
+        gaps = [self.gap(protocol, source, quantity, "all", point) for source in self.results.sources]
+        found = [one for one in gaps if one is not None]
+        return next((one for one in found if one.has_interval), found[0] if found else None)
 
     def best(self, protocol: str) -> SourceScore | None:
         """Source with the highest headline metric; the first of equals; None when no score is defined."""
@@ -191,12 +196,9 @@ def point_title(point: str) -> str:
     return POINTS.get(point, point)
 
 
-def at_headline(context: Context) -> str:
-    """The headline operating point with how it was chosen, for captions."""
-    return (
-        f"Operating point: {POINTS[HEADLINE_POINT]}, i.e. thresholds chosen on val where every source has the "
-        f"precision of {context.results.base} at its best F1."
-    )
+def at_headline() -> str:
+    """The headline operating point, for captions."""
+    return f"Operating point: {POINTS[HEADLINE_POINT]} (chosen on val)."
 
 
 def _protocol_scores(results: Results, protocol: str) -> tuple[SourceScore, ...]:

@@ -22,7 +22,6 @@ COVERS = {
     "these detectors": "With one seed per source they speak of these trained detectors only: the chance in "
     "training is not in them, and training again may change the result.",
 }
-INTERVALS = "Intervals: simultaneous 95 %, resampled over blocks."
 
 
 @dataclass(frozen=True)
@@ -181,8 +180,19 @@ class Differences:
         return list(dict.fromkeys(name for name in found if name.startswith(prefix)))
 
 
+def intervals(found: Difference | None) -> str:
+    """Kind, unit of resampling and coverage of intervals, for captions; empty when none are stored."""
+    if found is None:
+        return ""
+    blocks, seeds = plural(found.blocks, "block"), plural(found.seeds, "seed")
+    if not found.has_interval:
+        return f"No intervals: {blocks} are too few."
+    who = "the methods" if found.covers == "methods" else "these trained detectors"
+    return f"Intervals: simultaneous 95 %, over {blocks}, for {who} ({seeds})."
+
+
 def basis(found: Difference | None) -> str:
-    """Unit of resampling and coverage of an interval, for captions and notes."""
+    """The same at length, for the second page."""
     if found is None:
         return "No differences are stored, so nothing is said of chance."
     blocks, seeds = plural(found.blocks, "block"), plural(found.seeds, "seed")

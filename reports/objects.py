@@ -27,7 +27,9 @@ def chosen_pairs(results: Results, most: int = 3) -> tuple[tuple[str, str], ...]
     order = {name: index for index, name in enumerate(results.classes)}
     totals: dict[tuple[str, str], float] = {}
     for true, predicted, count in zip(frame["true"], frame["predicted"], frame["top_label"], strict=True):
-        first, second = sorted((str(true), str(predicted)), key=lambda name: (order.get(name, len(order)), name))
+        first, second = sorted(
+            (str(true), str(predicted)), key=lambda name: (order.get(name, len(order)), name)
+        )
         totals[first, second] = totals.get((first, second), 0.0) + float(count)
     ranked = sorted(totals, key=lambda pair: (-totals[pair], *(order.get(name, 0) for name in pair), pair))
     known = {frozenset(pair) for pair in pairs}
@@ -40,7 +42,9 @@ def called(
     context: Context, protocol: str, true: str, predicted: str, point: str = HEADLINE_POINT
 ) -> Mapping[str, Mapping[str, float]]:
     """Objects of class ``true`` that were called ``predicted``: ``top_label``, ``same_class_first``, ``objects``."""
-    return context.means("misclassifications", protocol, operating_point=point, true=true, predicted=predicted)
+    return context.means(
+        "misclassifications", protocol, operating_point=point, true=true, predicted=predicted
+    )
 
 
 def called_gap(context: Context, protocol: str, source: str, true: str, predicted: str) -> Difference | None:

@@ -8,7 +8,7 @@ from typing import Any
 from .blocks import Block, Figure, KeyValues, Note, Paragraph
 from .context import POINTS, PROTOCOL_QUESTIONS, Context, protocol_title
 from .differences import HEADLINE_POINT
-from .figures.forest import Panel, draw_forest
+from .figures.forest import FOREST, Panel, draw_forest
 from .marks import SEEN, TRAINED, explain_marks
 from .numbers import join, percent, plural
 from .sections.cells import contamination_note
@@ -94,8 +94,8 @@ def title_headline(context: Context) -> list[Block]:
     ]  # fmt: skip
     if panels:
         caption = (
-            f"Difference of each source to {context.results.base} under the same protocol. Thick: 95 % interval; thin: "
-            "simultaneous over all sources; filled dot: established. Resampled: blocks."
+            f"Difference of each source to {context.results.base} under the same protocol. {FOREST} "
+            f"{context.intervals(context.headline_protocol)}"
         )
         blocks.append(Figure(draw_forest(context, panels, columns=2), caption))
     return blocks

@@ -34,7 +34,7 @@ def panels_section(context: Context, progress: Callable[[str], None]) -> list[Bl
         Paragraph.of(
             "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule and the number of "
             "objects that meet it stand under each panel. Single objects illustrate; they prove nothing. "
-            f"{protocol_title(protocol)}. {at_headline(context)} Dashed white: ground truth. Thick, with a label: what the "
+            f"{protocol_title(protocol)}. {at_headline()} Dashed white: ground truth. Thick, with a label: what the "
             "detector calls this object, blue when correct. Thin: its other detections here, blue when correct."
         ),
     ]

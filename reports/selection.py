@@ -84,7 +84,9 @@ def _mistaken(context: Context, table: _Outcomes) -> Choice:
             f"objects of class {first} that {table.base} calls {second} and that at least one fused source calls right",
             of_class, of_class & wrong & right.any(axis=1) & (table.predicted[table.reference] == second),
         ))  # fmt: skip
-    what = f"any object that {table.base} gives the wrong class and that at least one fused source calls right"
+    what = (
+        f"any object that {table.base} gives the wrong class and that at least one fused source calls right"
+    )
     title = f"{pair[0]} taken for {pair[1]}: none; any class" if pair else "One class taken for another"
     rules.append(_Rule(title, what, wrong | True, wrong & right.any(axis=1)))
     return _first(rules, margin, order)

@@ -121,7 +121,9 @@ def _read_table(path: Path, name: str) -> pd.DataFrame | None:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:  # a table without rows may have no columns
-        frame = pd.DataFrame(columns=[column for column in (*texts, *numbers) if not column.endswith("?")], dtype=str)
+        frame = pd.DataFrame(
+            columns=[column for column in (*texts, *numbers) if not column.endswith("?")], dtype=str
+        )
     except Exception as error:  # the reader raises many unrelated types for a damaged file
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ReportError(f"{path}: cannot be read ({first}); evaluate again") from error

@@ -8,7 +8,11 @@ from .numbers import decimal, defined, mean_count, percent, plural, points, sign
 from .objects import balances, called, called_gap, chosen_pairs
 
 FEW_IMAGES = 50
-_ONLY = {"methods": "", "few seeds": " for these trained detectors", "these detectors": " for these trained detectors"}
+_ONLY = {
+    "methods": "",
+    "few seeds": " for these trained detectors",
+    "these detectors": " for these trained detectors",
+}
 _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
 
 
@@ -31,9 +35,13 @@ def _scores(context: Context) -> str:
     score = f"{points(best.value())} {METRIC_TITLES['mAP50']} (AP points)"
     number = len(context.finished(protocol))
     if _nothing_found(context):
-        return f"{lead}, every source scores 0.0 mAP50 {where}: no detector found anything, so none is better."
+        return (
+            f"{lead}, every source scores 0.0 mAP50 {where}: no detector found anything, so none is better."
+        )
     if number == 1:
-        return f"{lead}, {best.title} scores {score} {where}; no other source was evaluated to compare it with."
+        return (
+            f"{lead}, {best.title} scores {score} {where}; no other source was evaluated to compare it with."
+        )
     first = f"{lead}, {best.title} scores highest of {number} sources, {score} {where}"
     if reference is None:
         return f"{first}; {results.base} has no result, so nothing is said about what fusion adds."
@@ -86,7 +94,11 @@ def _open(known: dict[str, Difference], sure: dict[str, Difference]) -> str:
         size = low if low == high else f"{low} to {high}"
         text += f"{', where this test' if sure else ''} could have shown {size} AP (4 times in 5)"
     equal = [title for title, item in rest.items() if item.equivalent]
-    text += f"; equivalent within ±1 AP: {some(equal)}." if equal else "; none is shown to be equivalent within ±1 AP."
+    text += (
+        f"; equivalent within ±1 AP: {some(equal)}."
+        if equal
+        else "; none is shown to be equivalent within ±1 AP."
+    )
     return text.replace(" This test; none", " None")
 
 
@@ -104,7 +116,11 @@ def _chances(context: Context, best: SourceScore) -> str:
     if row is None or not defined(row["p_best"]):
         return ""
     number = len(context.finished(context.headline_protocol))
-    ranks = f"; its rank lies from {row['rank_low']:g} to {row['rank_high']:g} of {number}" if defined(row["rank_low"]) else ""
+    ranks = (
+        f"; its rank lies from {row['rank_low']:g} to {row['rank_high']:g} of {number}"
+        if defined(row["rank_low"])
+        else ""
+    )
     return f" {best.title} is the best with probability {decimal(row['p_best'])}{ranks}."
 
 

@@ -349,7 +349,9 @@ def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
             for seed in fake.seeds:
                 if source in fake.failed:
                     continue
-                random = np.random.default_rng([fake.random_seed, position, seed, len(protocol), split == "val"])
+                random = np.random.default_rng(
+                    [fake.random_seed, position, seed, len(protocol), split == "val"]
+                )
                 level = 0.6 + 0.2 * position - (0.6 if protocol == "frozen" and source != "visible" else 0)
                 found: list[dict[str, Any]] = []
                 for item, easy in zip(objects, ease, strict=True):

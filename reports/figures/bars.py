@@ -51,7 +51,9 @@ def draw_histogram(
             right.set_title("by size in pixels")
         x = 134.0
         for part in parts:
-            figure.text(x / WIDTH, 1.5 / (height + 8), f"■ {part}", color=SHADES[part], fontsize=9, weight="bold")
+            figure.text(
+                x / WIDTH, 1.5 / (height + 8), f"■ {part}", color=SHADES[part], fontsize=9, weight="bold"
+            )
             x += 12.0
         return to_svg(figure)
 

@@ -78,7 +78,9 @@ def draw_reliability(context: Context, protocol: str) -> str:
             axes.set_xlim(0, 1)
             axes.set_ylim(0, 1)
             ticks = [0.0, 0.5, 1.0]
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if index + columns >= len(names) else [""] * 3)
+            axes.set_xticks(
+                ticks, [f"{tick:g}" for tick in ticks] if index + columns >= len(names) else [""] * 3
+            )
             axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks] if column == 0 else [""] * 3)
             axes.tick_params(labelsize=7, length=2, pad=1.5)
             axes.set_title(shorten(context.results.labels[name], 22), fontsize=8)
@@ -148,5 +150,5 @@ def _legend(figure: Figure, context: Context, names: Sequence[str], top: float) 
         line, column = divmod(index, LEGEND_COLUMNS)
         axes.plot([column * width + 1, column * width + 6], [line, line], color=context.colors[name],
                   linewidth=1.8, linestyle=STYLES.get(name, "-"))  # fmt: skip
-        axes.text(column * width + 7.5, line, shorten(context.results.labels[name], 16), va="center",
+        axes.text(column * width + 7.5, line, shorten(context.results.labels[name], 20), va="center",
                   fontsize=8, color=INK)  # fmt: skip

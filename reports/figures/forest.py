@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -14,10 +15,12 @@ from ..numbers import defined, shorten
 from ..palette import MUTED
 from .style import bare, drawing, new_figure, place, to_svg
 
+FOREST = "Thick: 95 % interval by itself; thin: simultaneous; filled dot: established."  # for captions
 WIDTH = 170.0
 LABELS = 34.0
 ROW, TIGHT_ROW, MANY = 5.0, 3.9, 8  # millimetres a source; with more than MANY sources
 GAP = 4.0
+LONG = 2.0  # a whisker is cut where it is this many times longer than the median one
 TOP, BOTTOM = 6.0, 9.0  # millimetres above and below a panel
 
 
@@ -68,13 +71,21 @@ def draw_forest(context: Context, panels: Sequence[Panel], *, columns: int = 3, 
 
 
 def _limits(found: Sequence[Difference | None]) -> tuple[float, float]:
-    ends = [0.0]
-    for one in found:
-        if one is not None:
-            bounds = (one.value, one.simultaneous_low, one.simultaneous_high)
-            ends += [one.kind.scale * end for end in bounds if defined(end)]
-    span = max(max(ends) - min(ends), 1e-3)
-    return min(ends) - 0.06 * span, max(ends) + 0.06 * span
+    """Axis limits that hold every value; whiskers far longer than most are cut off at the frame."""
+    known = [one for one in found if one is not None and defined(one.value)]
+    values = [0.0, *(one.kind.scale * one.value for one in known)]
+    halves = [
+        one.kind.scale * (one.simultaneous_high - one.simultaneous_low) / 2
+        for one in known
+        if one.has_interval
+    ]
+    reach = LONG * float(np.median(halves)) if halves else 0.0
+    ends = [one.kind.scale * end for one in known if one.has_interval
+            for end in (one.simultaneous_low, one.simultaneous_high)]  # fmt: skip
+    low = min(*values, 0.0, max(min(ends, default=0.0), min(values) - reach))
+    high = max(*values, 0.0, min(max(ends, default=0.0), max(values) + reach))
+    span = max(high - low, 1e-3)
+    return low - 0.06 * span, high + 0.06 * span
 
 
 def _draw_panel(

@@ -106,7 +106,9 @@ def confusion_matrix(context: Context, protocol: str, source: str, point: str, m
     """Counts by true (rows) and predicted class (columns), background last; means over seeds."""
     frame = context.results.table("confusion", protocol)
     assert frame is not None
-    wanted = (frame["source"] == source) & (frame["operating_point"] == point) & (frame["matching"] == matching)
+    wanted = (
+        (frame["source"] == source) & (frame["operating_point"] == point) & (frame["matching"] == matching)
+    )
     rows = frame[wanted]
     classes, rest = shown_classes(context)
     names = [*classes, *([OTHER] if rest else []), BACKGROUND]
@@ -121,7 +123,9 @@ def confusion_matrix(context: Context, protocol: str, source: str, point: str, m
     return counts
 
 
-def draw_confusions(context: Context, protocol: str, sources: Sequence[str], point: str, matching: str) -> str:
+def draw_confusions(
+    context: Context, protocol: str, sources: Sequence[str], point: str, matching: str
+) -> str:
     """Matrices side by side: cells are shaded by the share of their row and show the count."""
     classes, rest = shown_classes(context)
     true = [*classes, *([OTHER] if rest else []), "false alarm"]

@@ -7,12 +7,15 @@ from typing import Any
 from ..blocks import Block, Cell, Column, Heading, KeyValues, Note, Paragraph, Table
 from ..context import Context
 from ..numbers import seconds
+from .calibration import calibration_table
 from .cells import source_cell
 from .data import findings_table
 from .detection import class_tables
 from .labels import matrices, more_pairs
 from .operating import points_table
 from .quality import further_metrics, relation_tables
+
+SHORT = 52  # characters of a name and its value that fit half a line
 
 
 def appendix_section(context: Context) -> list[Block]:
@@ -28,6 +31,7 @@ def _tables(context: Context) -> list[Block]:
             blocks.append(points_table(context, protocol))
         if context.finished(protocol) and context.results.table("confusion") is not None:
             blocks += matrices(context, protocol, "top_label")
+        blocks += calibration_table(context, protocol)
     blocks += [*relation_tables(context), *further_metrics(context), *findings_table(context)]
     return [Heading("Appendix: further tables", new_page=True), *blocks] if blocks else []
 
@@ -39,20 +43,33 @@ def _making(context: Context) -> list[Block]:
     remarks = [*warnings, *context.results.missing]
     blocks.append(Heading("Warnings", level=2, listed=False))
     blocks += [Note(text, "warning") for text in remarks] or [Paragraph.of("None.")]
-    for title, value in (
-        ("Configuration", _given(manifest.get("config"))),
-        ("Detector recipe", manifest.get("detector")),
-        ("Fusion training", _given(manifest.get("fusion_training"))),
-        ("Machine", manifest.get("machine")),
-        ("Versions", {"regionfuse": manifest.get("regionfuse"), **(manifest.get("versions") or {})}),
-        ("Hashes (SHA-256)", _hashes(context)),
+    configuration = flatten(_given(manifest.get("config")))
+    made = {
+        "detector": manifest.get("detector"),
+        "fusion training": _given(manifest.get("fusion_training")),
+        "machine": manifest.get("machine"),
+        "version": {"regionfuse": manifest.get("regionfuse"), **(manifest.get("versions") or {})},
+    }
+    for title, rows in (
+        ("Configuration", configuration),
+        (
+            "Detector recipe, machine and versions",
+            flatten({key: value for key, value in made.items() if value}),
+        ),
+        ("Hashes (SHA-256)", flatten(_hashes(context))),
     ):
-        rows = flatten(value)
         if rows:
-            blocks += [Heading(title, level=2, listed=False), KeyValues(rows)]
+            blocks += [Heading(title, level=2, listed=False), *_columns(rows)]
     blocks += _cards(manifest.get("sources") or [], context)
     blocks += _units(manifest.get("units") or [])
     return blocks
+
+
+def _columns(rows: tuple[tuple[str, str], ...]) -> list[Block]:
+    """Long values by themselves, so that the many short ones stand in two columns."""
+    short = tuple(row for row in rows if len(row[0]) + len(row[1]) < SHORT)
+    long = tuple(row for row in rows if row not in short)
+    return [KeyValues(part) for part in (long, short) if part]
 
 
 def _given(value: Any) -> Any:
@@ -121,26 +138,27 @@ def _cards(sources: list[dict[str, Any]], context: Context) -> list[Block]:
 
 
 def _units(units: list[dict[str, Any]]) -> list[Block]:
+    """Units of work by stage, and those that failed with their reasons."""
     if not units:
         return []
-    reasons = any(unit.get("reason") for unit in units)
-    columns = [Column("stage", "left"), Column("unit", "left"), Column("status", "left")]
-    columns += [Column("duration"), Column("key", "left")]
-    columns += [Column("reason", "left", share=1)] if reasons else []
-    rows = []
-    total = 0.0
+    columns = (Column("stage", "left"), Column("units"), Column("failed"), Column("duration"),
+               Column("which", "left", share=1))  # fmt: skip
+    stages: dict[str, list[dict[str, Any]]] = {}
     for unit in units:
-        duration = unit.get("seconds")
-        total += float(duration or 0.0)
-        failed = unit.get("status") == "failed"
-        cells = [Cell(str(unit.get(key) or ""), bold=failed) for key in ("stage", "name", "status")]
-        cells.append(Cell(seconds(float(duration)) if duration is not None else "–"))
-        cells.append(Cell(str(unit.get("key") or "")[:12], mono=True))
-        if reasons:
-            cells.append(Cell(str(unit.get("reason") or "–")))
-        rows.append(tuple(cells))
-    caption = f"Units of work with the first characters of their keys; {seconds(total)} in all."
+        stages.setdefault(str(unit.get("stage") or ""), []).append(unit)
+    rows = []
+    for stage, members in stages.items():
+        failed = [unit for unit in members if unit.get("status") == "failed"]
+        names = ", ".join(str(unit.get("name") or "") for unit in members)
+        duration = seconds(sum(float(unit.get("seconds") or 0.0) for unit in members))
+        cells = [stage, str(len(members)), str(len(failed)), duration]
+        rows.append((*(Cell(text, bold=bool(failed)) for text in cells), Cell(names, muted=True)))
+        for unit in failed:
+            text = f"{unit.get('name') or ''}: {unit.get('reason') or 'no reason stored'}"
+            rows.append((Cell(""), Cell(text, span=len(columns) - 1)))
+    total = seconds(sum(float(unit.get("seconds") or 0.0) for unit in units))
+    caption = f"Units of work by stage; {total} in all. Their keys stand in manifest.json."
     return [
         Heading("Units of work", level=2, listed=False),
-        Table("", "units", caption, tuple(columns), tuple(rows), small=True),
+        Table("", "units", caption, columns, tuple(rows), small=True),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Paragraph, Table
 from ..context import Context, protocol_title
-from ..differences import INTERVALS, difference_cells
+from ..differences import difference_cells
 from ..figures.curves import draw_reliability
 from ..numbers import decimal, points
 from .cells import source_cell
@@ -19,7 +19,11 @@ _KINDS = {
 def calibration_section(context: Context) -> list[Block] | str:
     """Paired confidences, reliability, and calibration errors before and after a temperature fitted on val."""
     protocols = [name for name in context.results.protocols if context.finished(name)]
-    tables = [name for name in ("confidence", "calibration", "reliability") if context.results.table(name) is not None]
+    tables = [
+        name
+        for name in ("confidence", "calibration", "reliability")
+        if context.results.table(name) is not None
+    ]
     if not tables or not protocols:
         return "Confidence and calibration: not stored (confidence.csv, calibration.csv)."
     blocks: list[Block] = [
@@ -44,9 +48,7 @@ def calibration_section(context: Context) -> list[Block] | str:
             f"it says. Grey: as given; coloured: after the temperature fitted on val. {protocol_title(protocols[0])}."
         )
         blocks.append(Figure(draw_reliability(context, protocols[0]), caption))
-    for protocol in protocols:
-        blocks += _calibration_table(context, protocol)
-    return blocks
+    return blocks + calibration_table(context, protocols[0])
 
 
 def _confidence_table(context: Context, protocol: str) -> list[Block]:
@@ -66,12 +68,13 @@ def _confidence_table(context: Context, protocol: str) -> list[Block]:
     objects = decimal(max(float(row["objects"]) for row in found.values()), 0)
     caption = (
         f"Confidence in the true class on all {objects} objects, paired with {context.results.base}. "
-        f"{protocol_title(protocol)}.{context.mean_note(protocol)} Threshold-free. {INTERVALS}"
+        f"{protocol_title(protocol)}.{context.mean_note(protocol)} Threshold-free. {context.intervals(protocol)}"
     )
     return [Table("confidence", f"confidence-{protocol}", caption, tuple(columns), tuple(rows), small=True)]
 
 
-def _calibration_table(context: Context, protocol: str) -> list[Block]:
+def calibration_table(context: Context, protocol: str) -> list[Block]:
+    """Calibration errors of one protocol before and after the temperature."""
     raw = context.means("calibration", protocol, stage="raw")
     fitted = context.means("calibration", protocol, stage="temperature")
     if not raw:
@@ -83,10 +86,16 @@ def _calibration_table(context: Context, protocol: str) -> list[Block]:
     rows = []
     for source, before in raw.items():
         after = fitted.get(source)
-        cells = [source_cell(context, source), Cell(decimal(after["temperature"]) if after is not None else "–")]
+        cells = [
+            source_cell(context, source),
+            Cell(decimal(after["temperature"]) if after is not None else "–"),
+        ]
         for name in ("d_ece", "laece", "brier"):
             cells += [Cell(points(before[name])), Cell(points(after[name]) if after is not None else "–")]
-        cells += [Cell(points(after[name]) if after is not None else "–") for name in ("mean_confidence", "precision")]
+        cells += [
+            Cell(points(after[name]) if after is not None else "–")
+            for name in ("mean_confidence", "precision")
+        ]
         rows.append((*cells,))
     caption = (
         "Calibration on test before and after the temperature fitted on val; lower errors are better. Mean confidences "

@@ -38,7 +38,9 @@ def data_section(context: Context) -> list[Block] | str:
     ]  # fmt: skip
     dropped = len(split.get("dropped") or [])
     if dropped:
-        rows.append(("left out", f"{plural(dropped, 'pair')} between the parts, as a guard against neighbours"))
+        rows.append(
+            ("left out", f"{plural(dropped, 'pair')} between the parts, as a guard against neighbours")
+        )
     given_up = [str(text) for text in split.get("given_up") or []]
     rows.append(("given up", "; ".join(given_up) if given_up else "nothing: every tie and guard was kept"))
     blocks.append(KeyValues(tuple(rows), mono=False))
@@ -107,7 +109,9 @@ def _leakage(leakage: dict[str, Any]) -> list[Block]:
     near = _quality(leakage.get("near_duplicate_quality"))
     caption = "Share of the images of one part that are related to an image of another part."
     blocks: list[Block] = [
-        Figure(draw_leakage(relations), "Leakage: share of images with a neighbour in another part, by distance."),
+        Figure(
+            draw_leakage(relations), "Leakage: share of images with a neighbour in another part, by distance."
+        ),
         Table("leakage", "leakage", caption, columns, rows, near, small=True),
     ]
     first = relations[0]

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import METRIC_TITLES, Context, protocol_title
-from ..differences import INTERVALS, Difference, basis, difference_cells
-from ..figures.forest import Panel, draw_forest
+from ..differences import Difference, difference_cells
+from ..figures.forest import FOREST, Panel, draw_forest
 from ..figures.matrix import Grid, draw_grids
 from ..numbers import defined, join, points, whole
 from .cells import contamination_note, failed_row, source_cell
@@ -78,9 +78,8 @@ def score_table(context: Context, protocol: str, *, brief: bool = False) -> Tabl
     means = f"means over {whole(classes)} classes" if defined(classes) else "means over classes"
     seeds = len(context.results.seeds(protocol))
     number = {0: "no detector finished", 1: "one seed"}.get(seeds, f"mean of {seeds} seeds")
-    caption = f"Detection on the test split, {means}. {protocol_title(protocol)}; {number}. {INTERVALS}"
-    note = "" if brief else basis(context.any_gap(protocol)) if compared else ""
-    return Table("" if brief else "detection", f"detection-{protocol}", caption, tuple(columns), tuple(rows), note,
+    caption = f"Detection on the test split, {means}. {protocol_title(protocol)}; {number}. {context.intervals(protocol)}"
+    return Table("" if brief else "detection", f"detection-{protocol}", caption, tuple(columns), tuple(rows),
                  small=True)  # fmt: skip
 
 
@@ -110,7 +109,7 @@ def _all_pairs(context: Context, protocols: list[str]) -> list[Block]:
     caption = (
         "Every source (row) minus every other (column) in mAP50, AP points; best of the first protocol first. Full colour and bold: the "
         "simultaneous 95 % interval excludes zero, whichever of the two is the reference; pale: not established. "
-        "Resampled: blocks."
+        f"{context.intervals(protocols[0])}"
     )
     if len({tuple(grid.rows) for grid in grids}) == 1 and len(grids[0].rows) <= 8:
         return [Figure(draw_grids(grids), caption)]
@@ -135,8 +134,8 @@ def _by_class(context: Context) -> list[Block]:
     rest = f" The {MOST_CLASSES} most frequent classes." if len(present) > MOST_CLASSES else ""
     caption = (
         f"AP50 by class in AP points, in brackets the objects of the test split. Colour: difference to "
-        f"{context.results.base}, full and bold where its simultaneous 95 % interval excludes zero.{rest} Resampled: "
-        "blocks. Values, intervals and AP50–95 stand in the appendix."
+        f"{context.results.base}, full and bold where its simultaneous 95 % interval excludes zero.{rest} "
+        f"{context.intervals(context.headline_protocol)} Values, intervals and AP50–95 stand in the appendix."
     )
     together = len({tuple(grid.rows) for grid in grids}) == 1 and len(shown) <= 8
     drawings = [draw_grids(grids)] if together else [draw_grids([grid]) for grid in grids]
@@ -146,7 +145,10 @@ def _by_class(context: Context) -> list[Block]:
 
 def _class_grid(context: Context, protocol: str, names: list[str]) -> Grid:
     scores, counts = context.finished(protocol), context.results.class_counts
-    values, marked = np.full((len(scores), len(names)), np.nan), np.zeros((len(scores), len(names)), dtype=bool)
+    values, marked = (
+        np.full((len(scores), len(names)), np.nan),
+        np.zeros((len(scores), len(names)), dtype=bool),
+    )
     texts = [["–"] * len(names) for _ in scores]
     for column, name in enumerate(names):
         means = context.means("per_class", protocol, **{"class": name})
@@ -180,8 +182,8 @@ def class_tables(context: Context) -> list[Block]:
         ]  # fmt: skip
         if panels:
             caption = (
-                f"AP50 by class, difference to {context.results.base}. {protocol_title(protocol)}. Thick: 95 % interval; "
-                "thin: simultaneous; filled dot: established. Resampled: blocks."
+                f"AP50 by class, difference to {context.results.base}. {protocol_title(protocol)}. {FOREST} "
+                f"{context.intervals(protocol)}"
             )
             blocks.append(Figure(draw_forest(context, panels), caption))
     return blocks
@@ -200,7 +202,8 @@ def _class_table(context: Context, protocol: str, names: list[str], start: int) 
             cells = [Cell(points(one[metric]) if one is not None else "–") for one in found]
             rows.append((source_cell(context, score.source), *cells))
     part = f", part {start // PER_TABLE + 1}" if len(context.results.classes) > PER_TABLE else ""
-    caption = f"AP by class{part}, in AP points; objects of the test split in brackets. {protocol_title(protocol)}."
+    caption = (
+        f"AP by class{part}, in AP points; objects of the test split in brackets. {protocol_title(protocol)}."
+    )
     label = f"per-class-{protocol}-{start}"
     return Table("per_class", label, caption, tuple(columns), tuple(rows), small=True)
-

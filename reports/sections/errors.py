@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import Context, protocol_title
-from ..differences import INTERVALS, difference_cells
+from ..differences import difference_cells
 from ..figures.bars import ERRORS, draw_errors
 from ..numbers import points
 from .cells import source_cell
@@ -42,7 +42,9 @@ def _values(context: Context, protocol: str) -> dict[str, dict[str, float]]:
     kinds = (*ERRORS, "false_positive", "false_negative")
     found = {kind: context.means("errors", protocol, error=kind) for kind in kinds}
     return {
-        score.source: {kind: float(rows[score.source]["dAP"]) for kind, rows in found.items() if score.source in rows}
+        score.source: {
+            kind: float(rows[score.source]["dAP"]) for kind, rows in found.items() if score.source in rows
+        }
         for score in context.finished(protocol)
         if any(score.source in rows for rows in found.values())
     }
@@ -62,6 +64,6 @@ def _table(context: Context, protocol: str) -> Table:
         rows.append((source_cell(context, source), *cells))
     caption = (
         f"Kinds of error on the test split; oLRP: mean over classes. {protocol_title(protocol)}."
-        f"{context.mean_note(protocol)} dAP has no interval. {INTERVALS}"
+        f"{context.mean_note(protocol)} dAP has no interval. {context.intervals(protocol)}"
     )
     return Table("errors", f"errors-{protocol}", caption, tuple(columns), tuple(rows), small=True)

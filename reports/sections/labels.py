@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import Context, at_headline, protocol_title
 from ..differences import HEADLINE_POINT
-from ..figures.forest import Panel, draw_forest
+from ..figures.forest import FOREST, Panel, draw_forest
 from ..figures.matrix import BACKGROUND, confusion_matrix, draw_confusions, shown_classes
 from ..numbers import mean_count
 from ..objects import chosen_pairs
@@ -51,10 +51,12 @@ def labels_section(context: Context) -> list[Block] | str:
         blocks.append(Note("The misclassification matrices are not stored (confusion.csv)."))
     else:
         blocks += matrices(context, protocol, "top_label")
+    blocks += _margin(context, protocols)
+    if context.results.table("confusion") is not None:
         blocks += matrices(context, protocol, "same_class_first")
     if context.results.table("misclassifications") is None:
         blocks.append(Note("Pairs of classes are not stored (misclassifications.csv)."))
-    return blocks + _margin(context, protocols)
+    return blocks
 
 
 def matrices(context: Context, protocol: str, matching: str) -> list[Block]:
@@ -62,7 +64,7 @@ def matrices(context: Context, protocol: str, matching: str) -> list[Block]:
     names = [score.source for score in context.finished(protocol)]
     caption = (
         f"{_KINDS[matching]}: true class (rows) by predicted class (columns). Blue: right. Orange: another class. Grey: "
-        f"missed objects (last column) and false alarms (last row). {at_headline(context)} {protocol_title(protocol)}."
+        f"missed objects (last column) and false alarms (last row). {at_headline()} {protocol_title(protocol)}."
         f"{context.mean_note(protocol)}"
     )
     if matching == "same_class_first":
@@ -71,7 +73,10 @@ def matrices(context: Context, protocol: str, matching: str) -> list[Block]:
             f"called another class there may count as right here. Same operating point. {protocol_title(protocol)}."
         )
     return [
-        Figure(draw_confusions(context, protocol, names[start : start + PER_FIGURE], HEADLINE_POINT, matching), caption)
+        Figure(
+            draw_confusions(context, protocol, names[start : start + PER_FIGURE], HEADLINE_POINT, matching),
+            caption,
+        )
         for start in range(0, len(names), PER_FIGURE)
     ]
 
@@ -96,8 +101,8 @@ def _margin(context: Context, protocols: list[str]) -> list[Block]:
         return []
     caption = (
         f"Margin of the right class: log-odds of the true class minus log-odds of the best other class on the same "
-        f"object, difference to {context.results.base} paired by object. Threshold-free. Thick: 95 % interval; thin: "
-        "simultaneous; filled dot: established. Resampled: blocks."
+        f"object, difference to {context.results.base} paired by object. Threshold-free. {FOREST} "
+        f"{context.intervals(protocols[0])}"
     )
     return [Figure(draw_forest(context, panels, columns=2), caption)]
 
@@ -114,10 +119,13 @@ def confusion_tables(context: Context) -> list[Table]:
         for score in context.finished(protocol):
             counts = confusion_matrix(context, protocol, score.source, HEADLINE_POINT, "top_label")
             rows = tuple(
-                (Cell(name), *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])))
+                (
+                    Cell(name),
+                    *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])),
+                )
                 for row, name in enumerate(names)
             )
             label = context.results.labels[score.source]
-            caption = f"Misclassification matrix of {label} by top label. {at_headline(context)} {protocol_title(protocol)}."
+            caption = f"Misclassification matrix of {label} by top label. {at_headline()} {protocol_title(protocol)}."
             tables.append(Table("confusion", f"confusion-{protocol}-{score.source}", caption, columns, rows))
     return tables

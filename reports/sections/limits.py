@@ -62,7 +62,9 @@ def _size(context: Context) -> str:
     )
     few = [f"{name} ({number})" for name, number in results.class_counts.items() if 0 < number < SMALL_CLASS]
     if few:
-        text += f" Classes with fewer than {SMALL_CLASS} objects, about which little can be said: {join(few)}."
+        text += (
+            f" Classes with fewer than {SMALL_CLASS} objects, about which little can be said: {join(few)}."
+        )
     return text
 
 
@@ -80,7 +82,11 @@ def _chance(context: Context) -> str:
             sure = sum(gap.established for gap in known)
             sizes = [gap.detectable for gap in known if defined(gap.detectable)]
             plain = QUANTITIES["mAP50"].plain
-            shown = f" Differences from {plain(min(sizes))} to {plain(max(sizes))} AP could have been shown." if sizes else ""
+            shown = (
+                f" Differences from {plain(min(sizes))} to {plain(max(sizes))} AP could have been shown."
+                if sizes
+                else ""
+            )
             text += (
                 f" {title}: {sure} of {plural(len(known), 'difference')} in mAP50 "
                 f"{'is' if sure == 1 else 'are'} established.{shown} {COVERS.get(known[0].covers, '')}"
@@ -91,7 +97,9 @@ def _chance(context: Context) -> str:
 def _training_data(context: Context) -> str:
     """Which sources may have been trained on test images, and of which nothing is known."""
     results = context.results
-    text = "".join(f" {results.titles[name]} ({SEEN}): {found}." for name, found in results.contamination.items())
+    text = "".join(
+        f" {results.titles[name]} ({SEEN}): {found}." for name, found in results.contamination.items()
+    )
     if text:
         text += (
             " A method does better on images that it was trained on, so these rows say little about new ones."

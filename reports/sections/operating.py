@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import POINTS, Context, point_title, protocol_title
-from ..differences import INTERVALS, difference_cells
+from ..differences import difference_cells
 from ..figures.curves import draw_recall
 from ..numbers import decimal, mean_count, percent, points
 from ..objects import balances
@@ -63,7 +63,7 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
         rows.append(tuple(cells))
     caption = (
         "Log-average miss rate (mean over false alarms per image from 0.01 to 1 on a logarithmic scale, lower is "
-        f"better). Δ in percent points to {context.results.base}. Needs no threshold. {INTERVALS}"
+        f"better). Δ in percent points to {context.results.base}. Needs no threshold. {context.intervals(protocols[0])}"
     )
     return [Table("detection", "miss-rate", caption, tuple(columns), tuple(rows), small=True)]
 
@@ -78,7 +78,10 @@ def points_table(context: Context, protocol: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
     unreached = False
     for point in _stored_points(context):
-        found, changes = context.means("operating", protocol, operating_point=point), balances(context, protocol, point)
+        found, changes = (
+            context.means("operating", protocol, operating_point=point),
+            balances(context, protocol, point),
+        )
         if not found:
             continue
         failed = _unreached(context, protocol, point)
@@ -86,7 +89,10 @@ def points_table(context: Context, protocol: str) -> Table:
         rows.append((Cell(point_title(point), muted=True, span=len(columns)),))
         for source, row in found.items():
             mark = " *" if source in failed else ""
-            cells = [Cell(f"{decimal(row['threshold'])}{mark}"), *(Cell(points(row[key])) for key in ("precision", "recall"))]
+            cells = [
+                Cell(f"{decimal(row['threshold'])}{mark}"),
+                *(Cell(points(row[key])) for key in ("precision", "recall")),
+            ]
             cells.append(Cell(decimal(row["false_alarms_per_image"])))
             change = changes.get(source)
             if change is None:
@@ -102,7 +108,7 @@ def points_table(context: Context, protocol: str) -> Table:
     note = "* The point could not be reached on val: the nearest one that could is used." if unreached else ""
     caption = (
         f"Operating points chosen on val, measured on test; false alarms are those per image. Balance: fixed minus broken objects against "
-        f"{context.results.base}. {protocol_title(protocol)}.{context.mean_note(protocol)} {INTERVALS}"
+        f"{context.results.base}. {protocol_title(protocol)}.{context.mean_note(protocol)} {context.intervals(protocol)}"
     )
     return Table("operating", f"operating-{protocol}", caption, columns, tuple(rows), note, small=True)
 

@@ -143,7 +143,13 @@ def _method() -> str:
 
 
 def _protocol_blocks(
-    context: Context, quality: Quality, protocol: str, number: int, found: tuple[Relation, ...], *, drawn: bool
+    context: Context,
+    quality: Quality,
+    protocol: str,
+    number: int,
+    found: tuple[Relation, ...],
+    *,
+    drawn: bool,
 ) -> list[Block]:
     title = protocol_title(protocol)
     if not found:
@@ -161,7 +167,11 @@ def _protocol_blocks(
 def relation_tables(context: Context) -> list[Block]:
     """Correlations of every metric with mAP50, for the appendix."""
     quality = make_quality(context)
-    found = {} if quality is None else {name: relations(context, quality, name) for name in context.results.protocols}
+    found = (
+        {}
+        if quality is None
+        else {name: relations(context, quality, name) for name in context.results.protocols}
+    )
     return [_relation_table(context, name, number, known) for name, (number, known) in found.items() if known]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..blocks import Block, Figure, Heading, Paragraph
 from ..context import Context, protocol_title
 from ..differences import HEADLINE_POINT, Difference
-from ..figures.forest import Panel, draw_forest
+from ..figures.forest import FOREST, Panel, draw_forest
 from ..figures.matrix import Grid, draw_grids
 from ..numbers import defined, whole
 
@@ -17,6 +17,7 @@ FAMILIES = {
     "size": "By size in pixels of the original image",
     "network_size": "By size as the network sees it",
 }
+ORDER = ("both", "infrared", "visible", "neither", "small", "medium", "large")
 MOST = 6  # strata of a family that are drawn
 ROWS = 18  # class by size: rows that are drawn
 
@@ -31,21 +32,24 @@ def strata_section(context: Context) -> list[Block] | str:
         Heading("Where fusion helps"),
         Paragraph.of(
             f"Differences to {context.results.base} within parts of the test split: mAP50, and recall at equal precision. "
-            "Thick: 95 % interval; thin: simultaneous over sources; filled dot: established. Each stratum is another look "
-            "at the same images: with many of them, some stand out by chance. Resampled: blocks. "
+            f"{FOREST} Each stratum is another look at the same images: with many of them, some stand out by chance. "
             f"{protocol_title(protocol)}."
         ),
     ]
     for family in families:
         names = _strata(context, protocol, family)[:MOST]
         panels = [
-            Panel(_title(context, protocol, family, name), _AXES[quantity], _rows(context, protocol, quantity, name))
+            Panel(
+                _title(context, protocol, family, name),
+                _AXES[quantity],
+                _rows(context, protocol, quantity, name),
+            )
             for quantity in _AXES
             for name in names
         ]
         panels = [panel for panel in panels if panel.rows]
         columns = len(panels) if len(panels) <= 6 else 4
-        caption = f"{FAMILIES[family]}; in brackets the objects to be found."
+        caption = f"{FAMILIES[family]}; in brackets the objects. {context.intervals(protocol)}"
         blocks.append(Figure(draw_forest(context, panels, columns=columns), caption))
     return blocks + _class_size(context, protocol)
 
@@ -54,8 +58,16 @@ _AXES = {"mAP50": "Δ mAP50, AP", "recall": "Δ recall, %"}
 
 
 def _strata(context: Context, protocol: str, family: str) -> list[str]:
-    stored = [name for quantity in _AXES for name in context.differences.strata(protocol, quantity, f"{family}:")]
-    return list(dict.fromkeys(stored))
+    stored = [
+        name for quantity in _AXES for name in context.differences.strata(protocol, quantity, f"{family}:")
+    ]
+    return sorted(dict.fromkeys(stored), key=_order)
+
+
+def _order(stratum: str) -> tuple[int, str]:
+    """Sizes and kinds of visibility in their own order, everything else by name."""
+    name = stratum.partition(":")[2].rpartition("/")[2]
+    return (ORDER.index(name) if name in ORDER else len(ORDER), stratum)
 
 
 def _rows(context: Context, protocol: str, quantity: str, stratum: str) -> dict[str, Difference]:
@@ -86,8 +98,11 @@ def _class_size(context: Context, protocol: str) -> list[Block]:
     if not strata or not rivals:
         return []
     kept = sorted(strata, key=lambda name: -_objects(context, protocol, name))[:ROWS]
-    shown = [name for name in strata if name in kept]
-    values, marked = np.full((len(shown), len(rivals)), np.nan), np.zeros((len(shown), len(rivals)), dtype=bool)
+    shown = sorted(kept, key=lambda name: (name.rpartition("/")[0], _order(name)))
+    values, marked = (
+        np.full((len(shown), len(rivals)), np.nan),
+        np.zeros((len(shown), len(rivals)), dtype=bool),
+    )
     texts = [["–"] * len(rivals) for _ in shown]
     for row, stratum in enumerate(shown):
         for column, source in enumerate(rivals):
@@ -101,8 +116,8 @@ def _class_size(context: Context, protocol: str) -> list[Block]:
     rest = f" The {ROWS} with most objects." if len(strata) > ROWS else ""
     caption = (
         f"Recall by class and size, difference to {context.results.base} in percent points at equal precision; in "
-        f"brackets the objects.{rest} Full colour and bold: the simultaneous 95 % interval excludes zero. Resampled: blocks."
+        f"brackets the objects.{rest} Full colour and bold: the simultaneous 95 % interval excludes zero. "
+        f"{context.intervals(protocol)}"
     )
     grid = Grid("", names, labels, texts, values, marked)
     return [Figure(draw_grids([grid], row=4.3, label=38.0, below=15.0), caption)]
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import Context, at_headline, protocol_title
-from ..differences import HEADLINE_POINT, INTERVALS, basis, difference_cells
+from ..differences import HEADLINE_POINT, basis, difference_cells
 from ..numbers import decimal, defined, mean_count, percent, points
 from ..objects import balances, called, called_gap, chosen_pairs
 from .cells import failed_row, source_cell
@@ -19,8 +19,9 @@ def summary_section(context: Context) -> list[Block] | str:
         Heading("What changed and how sure", new_page=True),
         Paragraph.of(
             f"All differences are to {context.results.base} under the same protocol. {basis(context.any_gap(protocol))} "
-            "Simultaneous: all sources' intervals hold at once, so that the best of many is not taken for better. "
-            "Bold: the simultaneous interval excludes zero."
+            "Simultaneous: the intervals of all sources hold at once, so that the best of many is not taken for better. "
+            "Bold: the interval excludes zero. Equal precision: thresholds chosen on val, where every source has the "
+            f"precision of {context.results.base} at its best F1."
         ),
         score_differences(context, protocol),
     ]
@@ -60,14 +61,15 @@ def score_differences(context: Context, protocol: str) -> Table:
         rank = ranks.get(score.source)
         known = rank is not None and defined(rank["rank_low"])
         cells.append(Cell(decimal(rank["p_best"]) if rank is not None else "–"))
-        cells.append(Cell(f"{rank['rank_low']:g} to {rank['rank_high']:g}" if known and rank is not None else "–"))
+        cells.append(
+            Cell(f"{rank['rank_low']:g} to {rank['rank_high']:g}" if known and rank is not None else "–")
+        )
         rows.append(tuple(cells))
     note = (
-        "Could show: the smallest difference that this test would have shown 4 times in 5. Equivalent: the 90 % "
-        "interval lies within ±1 AP. Sign flip: permutation test over blocks, not adjusted for several sources. "
-        "P(best) and rank: over draws of blocks and seeds."
+        "Could show: the smallest difference that this test would have shown 4 times in 5. Sign flip: permutation test "
+        "over blocks, for each source by itself. P(best), rank: over draws of blocks and seeds."
     )
-    caption = f"mAP50 in AP points against {context.results.base}. {protocol_title(protocol)}. {INTERVALS}"
+    caption = f"mAP50 in AP points against {context.results.base}. {protocol_title(protocol)}. {context.intervals(protocol)}"
     return Table("differences", f"sure-{protocol}", caption, columns, tuple(rows), note, small=True)
 
 
@@ -84,13 +86,18 @@ def _objects_table(context: Context, protocol: str) -> Table | None:
     for source, row in found.items():
         gap = context.gap(protocol, source, "balance", "all", HEADLINE_POINT)
         cells = [Cell(mean_count(row["fixed"])), Cell(mean_count(row["broken"])), *difference_cells(gap)]
-        cells += [Cell(percent(row[name], 1).removesuffix(" %")) for name in ("precision", "reference_precision")]
-        cells += [Cell(decimal(row[name])) for name in ("false_alarms_per_image", "reference_false_alarms_per_image")]
+        cells += [
+            Cell(percent(row[name], 1).removesuffix(" %")) for name in ("precision", "reference_precision")
+        ]
+        cells += [
+            Cell(decimal(row[name]))
+            for name in ("false_alarms_per_image", "reference_false_alarms_per_image")
+        ]
         rows.append((source_cell(context, source), *cells))
     base = context.results.base
     caption = (
-        f"Objects that {base} gets wrong and a source right (fixed), and the reverse (broken). {at_headline(context)} "
-        f"{protocol_title(protocol)}.{context.mean_note(protocol)} {INTERVALS}"
+        f"Objects that {base} gets wrong and a source right (fixed), and the reverse (broken). {at_headline()} "
+        f"{protocol_title(protocol)}.{context.mean_note(protocol)} {context.intervals(protocol)}"
     )
     return Table("balance", f"balance-{protocol}", caption, columns, tuple(rows), small=True)
 
@@ -107,7 +114,9 @@ def labels_table(
             continue
         for (true, predicted), one in zip((pair, pair[::-1]), counts, strict=True):
             group = f"{true} called {predicted}, of {mean_count(max(row['objects'] for row in one.values()))}"
-            columns += [Column(head, group=group) for head in ("top label", "same first", "Δ rate", "interval")]
+            columns += [
+                Column(head, group=group) for head in ("top label", "same first", "Δ rate", "interval")
+            ]
         rows = []
         for source in counts[0]:
             cells = [source_cell(context, source)]
@@ -118,13 +127,13 @@ def labels_table(
                 cells += difference_cells(called_gap(context, protocol, source, true, predicted))
             rows.append(tuple(cells))
         caption = (
-            f"{pair[0]} called {pair[1]} beside {pair[1]} called {pair[0]}: a source that trades one for the other "
-            f"has gained nothing. Δ rate in percent points against {context.results.base}. {at_headline(context)} "
-            f"{protocol_title(protocol)}.{context.mean_note(protocol)} {INTERVALS}"
+            f"{pair[0]} called {pair[1]}, and the reverse: trading one for the other gains nothing. Δ rate in percent "
+            f"points against {context.results.base}. {at_headline()} {protocol_title(protocol)}.{context.mean_note(protocol)} "
+            f"{context.intervals(protocol)}"
         )
         note = (
-            "Top label: what the system would call the object, its highest-scoring label. Same first: the "
-            "permissive count, where any box of the right class makes an object correct."
+            "Top label: the object's highest-scoring label, what the system calls it. Same first: the permissive count, "
+            "where any box of the right class makes an object correct."
         )
         tables.append(Table("misclassifications", f"{label}-{protocol}-{at}", caption, tuple(columns), tuple(rows),
                             note, small=True))  # fmt: skip
@@ -151,6 +160,5 @@ def _brief_table(context: Context, protocol: str) -> Table:
         cells += [Cell(decimal(rank["p_best"]) if rank is not None else "–")]
         cells += difference_cells(context.gap(protocol, score.source, "balance", "all", HEADLINE_POINT))
         rows.append(tuple(cells))
-    caption = f"The same in short: {protocol_title(protocol)}. {basis(context.any_gap(protocol))}"
+    caption = f"In short: {protocol_title(protocol)}. {at_headline()} {basis(context.any_gap(protocol))}"
     return Table("differences", f"sure-{protocol}", caption, tuple(columns), tuple(rows), small=True)
-
