@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import pandas as pd
-
-from .differences import HEADLINE_POINT, Difference, Differences, intervals
+from .differences import HEADLINE_POINT, Difference, Differences, basis, intervals
 from .numbers import defined
 from .palette import source_colors
 from .results import Results
@@ -110,15 +108,18 @@ class Context:
         """Difference of a source to the reference; None when it is not stored or for the reference itself."""
         return self.differences.get(protocol, self.results.reference, source, quantity, stratum, point)
 
-    def intervals(self, protocol: str) -> str:
-        """Kind, unit of resampling and coverage of the intervals of a protocol, for captions."""
-        return intervals(self.any_gap(protocol))
+    def gaps(
+        self, protocol: str, quantity: str = HEADLINE, stratum: str = "all", point: str = ""
+    ) -> dict[str, Difference]:
+        """Differences of all other sources to the reference, by source; undefined ones are left out."""
+        names = (score.source for score in self.rivals(protocol))
+        found = {name: self.gap(protocol, name, quantity, stratum, point) for name in names}
+        return {name: one for name, one in found.items() if one is not None and defined(one.value)}
 
-    def any_gap(self, protocol: str, quantity: str = HEADLINE, point: str = "") -> Difference | None:
-        """A difference to the reference that stands for all of its kind: number of blocks and seeds, coverage."""
-        gaps = [self.gap(protocol, source, quantity, "all", point) for source in self.results.sources]
-        found = [one for one in gaps if one is not None]
-        return next((one for one in found if one.has_interval), found[0] if found else None)
+    def intervals(self, protocol: str, *, long: bool = False) -> str:
+        """Kind, unit of resampling and coverage of the intervals of a protocol; ``long`` for running text."""
+        gaps = sorted(self.gaps(protocol).values(), key=lambda one: not one.has_interval)
+        return (basis if long else intervals)(gaps[0] if gaps else None)
 
     def best(self, protocol: str) -> SourceScore | None:
         """Source with the highest headline metric; the first of equals; None when no score is defined."""
@@ -154,11 +155,21 @@ class Context:
         """Whether numbers of this protocol are means over seeds."""
         return len(self.results.seeds(protocol)) > 1
 
-    def mean_note(self, protocol: str) -> str:
-        """Words for captions when numbers are means over seeds."""
-        return " Means over seeds." if self.several(protocol) else ""
+    def caption(self, protocol: str, text: str, *, point: str = "", sure: bool = True) -> str:
+        """Add to a caption what its numbers rest on: operating point, protocol, seeds, and intervals.
 
-    def means(self, name: str, protocol: str, **where: str) -> dict[str, pd.Series]:
+        Args:
+            protocol: which detectors.
+            text: what is shown, with a full stop.
+            point: operating point; empty where there is none.
+            sure: whether intervals are shown.
+        """
+        parts = [text, f"Operating point: {POINTS[point]}, chosen on val." if point else ""]
+        parts += [f"{protocol_title(protocol)}.", "Means over seeds." if self.several(protocol) else ""]
+        parts += [self.intervals(protocol) if sure else ""]
+        return " ".join(part for part in parts if part)
+
+    def means(self, name: str, protocol: str, **where: str) -> dict[str, dict[str, float]]:
         """Means over seeds of a table with one row per source and seed.
 
         Args:
@@ -167,7 +178,7 @@ class Context:
             where: columns and the text that a row must have there, e.g. ``operating_point="fppi_1"``.
 
         Returns:
-            Numbers by column for every finished source with rows.
+            Numbers by column for every finished source that has rows.
         """
         frame = self.results.table(name, protocol)
         if frame is None:
@@ -176,7 +187,7 @@ class Context:
             frame = frame[frame[column] == value]
         grouped = frame.groupby("source", sort=False).mean(numeric_only=True)
         names = [score.source for score in self.finished(protocol)]
-        return {source: grouped.loc[source] for source in names if source in grouped.index}
+        return {source: grouped.loc[source].to_dict() for source in names if source in grouped.index}
 
 
 def make_context(results: Results) -> Context:
@@ -189,16 +200,6 @@ def make_context(results: Results) -> Context:
 def protocol_title(protocol: str) -> str:
     """Name of a protocol as printed."""
     return PROTOCOL_TITLES.get(protocol, protocol)
-
-
-def point_title(point: str) -> str:
-    """Name of an operating point as printed."""
-    return POINTS.get(point, point)
-
-
-def at_headline() -> str:
-    """The headline operating point, for captions."""
-    return f"Operating point: {POINTS[HEADLINE_POINT]} (chosen on val)."
 
 
 def _protocol_scores(results: Results, protocol: str) -> tuple[SourceScore, ...]:

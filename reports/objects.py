@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .context import Context
 from .differences import HEADLINE_POINT, Difference
 from .results import Results
@@ -40,7 +38,7 @@ def chosen_pairs(results: Results, most: int = 3) -> tuple[tuple[str, str], ...]
 
 def called(
     context: Context, protocol: str, true: str, predicted: str, point: str = HEADLINE_POINT
-) -> Mapping[str, Mapping[str, float]]:
+) -> dict[str, dict[str, float]]:
     """Objects of class ``true`` that were called ``predicted``: ``top_label``, ``same_class_first``, ``objects``."""
     return context.means(
         "misclassifications", protocol, operating_point=point, true=true, predicted=predicted
@@ -54,7 +52,7 @@ def called_gap(context: Context, protocol: str, source: str, true: str, predicte
 
 def balances(
     context: Context, protocol: str, point: str = HEADLINE_POINT, label: str = "all"
-) -> Mapping[str, Mapping[str, float]]:
+) -> dict[str, dict[str, float]]:
     """Fixed and broken objects against the reference by source, with precision and false alarms of both."""
     where = {"operating_point": point, "class": label, "reference": context.results.reference}
     return context.means("balance", protocol, **where)

@@ -86,12 +86,8 @@ def title_headline(context: Context) -> list[Block]:
     """The compact table of the first protocol and the picture of all differences."""
     table = score_table(context, context.headline_protocol, brief=True)
     blocks: list[Block] = [explain_marks(context.results, table)]
-    panels = [
-        Panel(protocol_title(protocol), "Δ mAP50, AP points", rows)
-        for protocol in context.results.protocols
-        if (rows := {score.source: gap for score in context.rivals(protocol)
-                     if (gap := context.gap(protocol, score.source)) is not None})
-    ]  # fmt: skip
+    panels = [Panel(protocol_title(protocol), "Δ mAP50, AP points", gaps)
+              for protocol in context.results.protocols if (gaps := context.gaps(protocol))]  # fmt: skip
     if panels:
         caption = (
             f"Difference of each source to {context.results.base} under the same protocol. {FOREST} "

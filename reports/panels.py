@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from .blocks import Block, Crop, Heading, Mark, Note, Panel, Paragraph
-from .context import Context, at_headline, protocol_title
+from .context import POINTS, Context, protocol_title
+from .differences import HEADLINE_POINT
 from .crops import Window, cut, read_picture, shrink, window_around
 from .numbers import decimal
 from .palette import BAD, OUTCOME_WORDS, OUTCOMES
@@ -34,7 +35,7 @@ def panels_section(context: Context, progress: Callable[[str], None]) -> list[Bl
         Paragraph.of(
             "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule and the number of "
             "objects that meet it stand under each panel. Single objects illustrate; they prove nothing. "
-            f"{protocol_title(protocol)}. {at_headline()} Dashed white: ground truth. Thick, with a label: what the "
+            f"{protocol_title(protocol)}. Operating point: {POINTS[HEADLINE_POINT]}, chosen on val. Dashed white: ground truth. Thick, with a label: what the "
             "detector calls this object, blue when correct. Thin: its other detections here, blue when correct."
         ),
     ]

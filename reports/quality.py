@@ -13,7 +13,7 @@ from ..detection.evaluation.resample import compare
 from ..fusion.metrics.ranking import mean_rank, rank_of_rank
 from ..fusion.metrics.registry import METRICS, PAPER
 from .context import HEADLINE, Context
-from .correlation import FEW, Correlation, pearson, spearman
+from .correlation import FEW, Correlation, spearman
 from .numbers import defined
 from .results import Results
 
@@ -56,7 +56,6 @@ class Relation:
 
     metric: str
     rank: Correlation
-    linear: Correlation
 
 
 def make_quality(context: Context) -> Quality | None:
@@ -96,7 +95,7 @@ def relations(context: Context, quality: Quality, protocol: str) -> tuple[int, t
         means = quality.mean.loc[sources, metric].astype(float)
         kept = [(x, y) for x, y in zip(means, map50, strict=True) if defined(x)]
         pair = tuple(zip(*kept, strict=True)) if kept else ((), ())
-        found.append(Relation(metric, spearman(*pair), pearson(*pair)))
+        found.append(Relation(metric, spearman(*pair)))
     return len(sources), tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Curves: recall against false alarms, reliability of confidences, and leakage against distance."""
+"""Curves: recall against false alarms, and reliability of confidences."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..context import Context, protocol_title
 from ..numbers import shorten
-from ..palette import ACCENT, INK, MUTED
-from .style import bare, drawing, new_figure, place, to_svg
+from ..palette import MUTED
+from .style import LEGEND_ROW, WIDTH, bare, drawing, legend, legend_lines, new_figure, place, to_svg
 
-WIDTH = 170.0
-LEGEND_ROW, LEGEND_COLUMNS = 4.4, 5
-STYLES = {"visible": (0, (4, 1.5)), "infrared": (0, (1, 1))}
-MARKERS = {("test", "train"): "o", ("val", "train"): "s", ("test", "val"): "^"}
+STYLES: dict[str, Any] = {"visible": (0, (4, 1.5)), "infrared": (0, (1, 1))}
 
 
 def draw_recall(context: Context, protocols: Sequence[str]) -> str:
@@ -28,9 +24,8 @@ def draw_recall(context: Context, protocols: Sequence[str]) -> str:
     width = (WIDTH - left - 2 - gap * (len(protocols) - 1)) / len(protocols)
     width = min(width, 110.0)
     names = [score.source for score in context.finished(protocols[0])]
-    lines = -(-len(names) // LEGEND_COLUMNS)
     with drawing():
-        figure = new_figure(WIDTH, height + 16 + LEGEND_ROW * lines)
+        figure = new_figure(WIDTH, height + 16 + LEGEND_ROW * legend_lines(names))
         for index, protocol in enumerate(protocols):
             axes = place(figure, left + index * (width + gap), 6, width, height)
             frame = context.results.table("curves", protocol)
@@ -55,7 +50,8 @@ def draw_recall(context: Context, protocols: Sequence[str]) -> str:
                 axes.set_ylabel("recall, %")
             axes.grid()
             bare(axes, "bottom left")
-        _legend(figure, context, names, height + 16)
+        labels, colors = ([table[name] for name in names] for table in (context.results.labels, context.colors))
+        legend(figure, height + 16, labels, colors, [STYLES.get(name, "-") for name in names])
         return to_svg(figure)
 
 
@@ -106,49 +102,3 @@ def _draw_stage(axes: Axes, rows: pd.DataFrame, color: str) -> None:
     x, y, number = sums["x"] / sums["n"], sums["y"] / sums["n"], sums["n"].to_numpy()
     axes.plot(x, y, color=color, linewidth=1.2)
     axes.scatter(x, y, s=1.5 + 14 * np.sqrt(number / number.max()), color=color, linewidths=0, zorder=3)
-
-
-def draw_leakage(relations: Sequence[dict[str, Any]]) -> str:
-    """Share of images with an image of another part within k places of it, for each pair of parts."""
-    with drawing():
-        figure = new_figure(WIDTH, 50)
-        axes = place(figure, 14, 2, 92, 37)
-        most = 1.0
-        for at, relation in enumerate(relations):
-            pair = (str(relation.get("images")), str(relation.get("against")))
-            within = {int(key): 100 * value for key, value in (relation.get("within") or {}).items()
-                      if value is not None}  # fmt: skip
-            if not within:
-                continue
-            most = max(most, *within.values())
-            keys = sorted(within)
-            axes.plot(keys, [within[key] for key in keys], MARKERS.get(pair, "D") + "-", markersize=4,
-                      color=(ACCENT, "#e69f00", "#882255")[at % 3], linewidth=1.3,
-                      label=f"{pair[0]} images with a {pair[1]} image")  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(0, 1.08 * most)
-        axes.set_xlabel("within k places in the order of the images")
-        axes.set_ylabel("share, %")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
-        axes.grid()
-        bare(axes, "bottom left")
-        return to_svg(figure)
-
-
-def _legend(figure: Figure, context: Context, names: Sequence[str], top: float) -> None:
-    """Names of the lines in even columns below the plots."""
-    lines = -(-len(names) // LEGEND_COLUMNS)
-    width = WIDTH / LEGEND_COLUMNS
-    axes = place(figure, 0, top, WIDTH, LEGEND_ROW * lines)
-    axes.set_xlim(0, WIDTH)
-    axes.set_ylim(lines - 0.5, -0.5)
-    axes.axis("off")
-    for index, name in enumerate(names):
-        line, column = divmod(index, LEGEND_COLUMNS)
-        axes.plot([column * width + 1, column * width + 6], [line, line], color=context.colors[name],
-                  linewidth=1.8, linestyle=STYLES.get(name, "-"))  # fmt: skip
-        axes.text(column * width + 7.5, line, shorten(context.results.labels[name], 20), va="center",
-                  fontsize=8, color=INK)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,11 @@ from matplotlib.colors import to_rgb
 from ..context import Context
 from ..numbers import defined, mean_count, shorten
 from ..palette import BAD, GOOD, INK, MUTED, RULE
-from .style import drawing, new_figure, place, to_svg
+from .style import WIDTH, drawing, new_figure, place, to_svg
 
 BACKGROUND = "background"
 OTHER = "other classes"
 MOST = 9  # classes drawn; rarer ones are added up
-WIDTH = 170.0
 GREY = "#8a8f98"  # missed objects and false alarms
 
 
@@ -29,17 +28,14 @@ class Grid:
         title: above it.
         rows: labels at the left.
         columns: labels below.
-        texts: what stands in each cell.
-        values: signed strengths for the colour, in the unit of ``full``; NaN leaves a cell white.
-        marked: whether a cell is established: full colour and bold instead of a tint.
+        cells: by row and column, what stands there, a signed strength for the colour (NaN: white), and
+            whether it is established: full colour and bold instead of a tint.
     """
 
     title: str
     rows: Sequence[str]
     columns: Sequence[str]
-    texts: Sequence[Sequence[str]]
-    values: np.ndarray
-    marked: np.ndarray
+    cells: Mapping[tuple[int, int], tuple[str, float, bool]]
 
 
 def draw_grids(grids: Sequence[Grid], *, row: float = 5.6, label: float = 32.0, below: float = 17.0) -> str:
@@ -54,12 +50,13 @@ def draw_grids(grids: Sequence[Grid], *, row: float = 5.6, label: float = 32.0, 
     gap = 6.0
     width = (WIDTH - label - gap * (len(grids) - 1)) / max(len(grids), 1)
     height = row * len(grids[0].rows)
-    full = np.nanmax([1e-9, *(np.nanmax(np.abs(grid.values), initial=1e-9) for grid in grids)])
+    values = [abs(value) for grid in grids for _, value, _ in grid.cells.values() if defined(value)]
+    full = max([1e-9, *values])
     with drawing():
         figure = new_figure(WIDTH, height + 6 + below)
         for index, grid in enumerate(grids):
             axes = place(figure, label + index * (width + gap), 6, width, height)
-            _draw_grid(axes, grid, float(full))
+            _draw_grid(axes, grid, full)
             axes.set_title(grid.title)
             names = [shorten(name, 19) for name in grid.rows] if index == 0 else [""] * len(grid.rows)
             axes.set_yticks(range(len(grid.rows)), names)
@@ -70,22 +67,19 @@ def draw_grids(grids: Sequence[Grid], *, row: float = 5.6, label: float = 32.0, 
 
 
 def _draw_grid(axes: Axes, grid: Grid, full: float) -> None:
-    lines, columns = grid.values.shape
+    lines, columns = len(grid.rows), len(grid.columns)
     picture = np.ones((lines, columns, 3))
-    for at in np.ndindex(lines, columns):
-        value = grid.values[at]
+    for at, (_, value, sure) in grid.cells.items():
         if defined(value):
-            tint = np.array(to_rgb(GOOD if value > 0 else BAD))
-            strength = (0.45 + 0.45 * abs(value) / full) if grid.marked[at] else 0.16 * abs(value) / full
-            picture[at] = 1 - strength * (1 - tint)
+            tint, share = np.array(to_rgb(GOOD if value > 0 else BAD)), abs(value) / full
+            picture[at] = 1 - (0.45 + 0.45 * share if sure else 0.16 * share) * (1 - tint)
     axes.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(lines + 1) - 0.5, picture, edgecolor=RULE,
                     linewidth=0.35)  # fmt: skip
     size = 7.2 if columns <= 8 else 6.2 if columns <= 14 else 5.0
-    for line, column in np.ndindex(lines, columns):
-        marked, dark = bool(grid.marked[line, column]), picture[line, column].mean() < 0.6
-        color = "white" if dark else INK if marked else MUTED
-        axes.text(column, line, grid.texts[line][column], ha="center", va="center", fontsize=size, color=color,
-                  weight="bold" if marked else "normal")  # fmt: skip
+    for (line, column), (text, _, sure) in grid.cells.items():
+        color = "white" if picture[line, column].mean() < 0.6 else INK if sure else MUTED
+        axes.text(column, line, text, ha="center", va="center", fontsize=size, color=color,
+                  weight="bold" if sure else "normal")  # fmt: skip
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(lines - 0.5, -0.5)
     axes.tick_params(length=0, pad=2)

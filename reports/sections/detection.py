@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import METRIC_TITLES, Context, protocol_title
 from ..differences import Difference, difference_cells
 from ..figures.forest import FOREST, Panel, draw_forest
 from ..figures.matrix import Grid, draw_grids
 from ..numbers import defined, join, points, whole
-from .cells import contamination_note, failed_row, source_cell
+from .cells import contamination_note, heads, source_table
 
-MOST_CLASSES = 12  # columns of the figure by class; the appendix holds the rest
+MOST_CLASSES = 12  # drawn; the appendix holds the rest
 PER_TABLE = 8
 _COMPARED = ("mAP50", "mAP75", "mAP50_95")
 ULTRALYTICS = (
-    "Why these figures differ from Ultralytics' own: here precision is interpolated at 101 points of recall and "
-    "predictions from confidence 0.001 are matched as COCO does, greedily, at most 100 per class and image; "
-    "Ultralytics interpolates and matches differently."
+    "Why these figures differ from Ultralytics' own: here precision is interpolated at 101 points of recall "
+    "and predictions from confidence 0.001 are matched as COCO does, greedily, at most 100 per class and "
+    "image; Ultralytics interpolates and matches differently."
 )
 
 
 def detection_section(context: Context) -> list[Block]:
     """Scores with simultaneous intervals, the matrix of all pairs, and AP50 by class."""
-    protocols = context.results.protocols
+    protocols, base = context.results.protocols, context.results.base
     blocks: list[Block] = [
         Heading("Detection"),
         Paragraph.of(
-            "COCO's average precision on the test split, from the stored predictions, in AP points (percent). Δ is "
-            f"the difference to {context.results.base} with its simultaneous 95 % interval; bold: it excludes zero. "
-            + ULTRALYTICS
+            "COCO's average precision on the test split, from the stored predictions, in AP points (percent). Δ "
+            f"is the difference to {base}; bold: its simultaneous interval excludes zero. {ULTRALYTICS}"
         ),
         *contamination_note(context),
     ]
@@ -39,9 +36,13 @@ def detection_section(context: Context) -> list[Block]:
             text = f"{protocol_title(protocol)}: every source failed; the reasons stand in the table."
             blocks.append(Note(text, "warning"))
         blocks.append(score_table(context, protocol))
-    pairs = [protocol for protocol in protocols if len(context.finished(protocol)) > 1]
-    if pairs and any(context.any_gap(protocol) for protocol in pairs):
-        blocks += _all_pairs(context, pairs[:2])
+    compared = [protocol for protocol in protocols[:2] if context.gaps(protocol)]
+    if compared:
+        text = (
+            "Every source (row) minus every other (column) in mAP50, AP points. Full colour and bold: established "
+            f"whichever of the two is the reference; pale: not. {context.intervals(compared[0])}"
+        )
+        blocks += _figures([_pairs(context, protocol) for protocol in compared], text)
     return blocks + _by_class(context)
 
 
@@ -51,36 +52,29 @@ def score_table(context: Context, protocol: str, *, brief: bool = False) -> Tabl
     Args:
         context: results.
         protocol: which protocol.
-        brief: what the title page has room for.
+        brief: what the title page has room for; named in no LaTeX file.
     """
-    scores, several = context.scores[protocol], context.several(protocol)
+    metrics = ("mAP50", "mAP50_95") if brief else _COMPARED
     compared = bool(context.rivals(protocol)) and context.reference(protocol) is not None
-    columns = [Column("Source", "left")]
-    for metric in ("mAP50", "mAP50_95") if brief else _COMPARED:
-        group = METRIC_TITLES[metric]
-        columns.append(Column("mean" if several else "score", group=group))
-        columns += [Column("± sd", group=group)] if several and brief else []
-        columns += [Column(head, group=group) for head in ("Δ", "interval")] if compared else []
-    columns += [] if brief else [Column("mAR100")]
-    rows = []
-    for score in scores:
-        if not score.ok:
-            rows.append(failed_row(context, score, len(columns)))
-            continue
-        cells = [source_cell(context, score.source)]
-        for metric in ("mAP50", "mAP50_95") if brief else _COMPARED:
-            cells.append(Cell(points(score.value(metric))))
-            cells += [Cell(points(score.std.get(metric)), muted=True)] if several and brief else []
-            cells += difference_cells(context.gap(protocol, score.source, metric)) if compared else []
-        cells += [] if brief else [Cell(points(score.value("mAR100")))]
-        rows.append(tuple(cells))
+    spread = context.several(protocol) and brief
+    names = ["score", *(["± sd"] if spread else []), *(["Δ", "interval"] if compared else [])]
+    columns = [column for metric in metrics for column in heads(names, METRIC_TITLES[metric])]
+    scores = {score.source: score for score in context.finished(protocol)}
+
+    def cells(source: str) -> list[Cell]:
+        score, found = scores[source], []
+        for metric in metrics:
+            found.append(Cell(points(score.value(metric))))
+            found += [Cell(points(score.std.get(metric)), muted=True)] if spread else []
+            found += difference_cells(context.gap(protocol, source, metric)) if compared else []
+        return found if brief else [*found, Cell(points(score.value("mAR100")))]
+
     classes = context.results.tables["detection"]["classes"].max()
     means = f"means over {whole(classes)} classes" if defined(classes) else "means over classes"
-    seeds = len(context.results.seeds(protocol))
-    number = {0: "no detector finished", 1: "one seed"}.get(seeds, f"mean of {seeds} seeds")
-    caption = f"Detection on the test split, {means}. {protocol_title(protocol)}; {number}. {context.intervals(protocol)}"
-    return Table("" if brief else "detection", f"detection-{protocol}", caption, tuple(columns), tuple(rows),
-                 small=True)  # fmt: skip
+    caption = context.caption(protocol, f"Detection on the test split, {means}.")
+    name, label = ("", "brief") if brief else ("detection", "detection")
+    columns += [] if brief else [Column("mAR100")]
+    return source_table(context, protocol, name, caption, columns, cells, label=label, failed=True)
 
 
 def established_both_ways(context: Context, protocol: str, source: str, other: str) -> Difference | None:
@@ -90,30 +84,26 @@ def established_both_ways(context: Context, protocol: str, source: str, other: s
     return found if found and back and found.established and back.established else None
 
 
-def _all_pairs(context: Context, protocols: list[str]) -> list[Block]:
-    grids = []
-    ranked = sorted(context.finished(protocols[0]), key=lambda score: -score.value())
-    for protocol in protocols:
-        done = {score.source for score in context.finished(protocol)}
-        names = [score.source for score in ranked if score.source in done]
-        texts = [["" for _ in names] for _ in names]
-        values, marked = np.full((len(names),) * 2, np.nan), np.zeros((len(names),) * 2, dtype=bool)
-        for row, source in enumerate(names):
-            for column, other in enumerate(names):
-                found = context.differences.get(protocol, other, source, "mAP50")
-                if found is not None and defined(found.value):
-                    texts[row][column], values[row, column] = found.text, found.value
-                    marked[row, column] = established_both_ways(context, protocol, source, other) is not None
-        labels = [context.results.labels[name] for name in names]
-        grids.append(Grid(protocol_title(protocol), labels, labels, texts, values, marked))
-    caption = (
-        "Every source (row) minus every other (column) in mAP50, AP points; best of the first protocol first. Full colour and bold: the "
-        "simultaneous 95 % interval excludes zero, whichever of the two is the reference; pale: not established. "
-        f"{context.intervals(protocols[0])}"
-    )
-    if len({tuple(grid.rows) for grid in grids}) == 1 and len(grids[0].rows) <= 8:
-        return [Figure(draw_grids(grids), caption)]
-    return [Figure(draw_grids([grid]), caption) for grid in grids]
+def _figures(grids: list[Grid], caption: str) -> list[Block]:
+    """Two grids with the same rows and few columns stand side by side."""
+    together = len({tuple(grid.rows) for grid in grids}) == 1 and len(grids[0].columns) <= 8
+    drawings = [draw_grids(grids)] if together else [draw_grids([grid]) for grid in grids]
+    return [Figure(svg, caption if not at else f"The same. {grids[at].title}.") for at, svg in enumerate(drawings)]
+
+
+def _pairs(context: Context, protocol: str) -> Grid:
+    ranked = sorted(context.finished(context.headline_protocol), key=lambda score: -score.value())
+    done = {score.source for score in context.finished(protocol)}
+    names = [score.source for score in ranked if score.source in done]
+    cells = {}
+    for row, source in enumerate(names):
+        for column, other in enumerate(names):
+            gap = context.differences.get(protocol, other, source, "mAP50")
+            if gap is not None:
+                sure = established_both_ways(context, protocol, source, other) is not None
+                cells[row, column] = gap.text, gap.value, sure
+    labels = [context.results.labels[name] for name in names]
+    return Grid(protocol_title(protocol), labels, labels, cells)
 
 
 def _by_class(context: Context) -> list[Block]:
@@ -127,83 +117,66 @@ def _by_class(context: Context) -> list[Block]:
         return [*blocks, Note("The test split has no objects, so no class has a score.")]
     if absent:
         blocks.append(Paragraph.of(f"Without objects in test, so without a score: {join(absent)}."))
-    shown = sorted(present, key=lambda name: -counts[name])[:MOST_CLASSES]
-    shown = [name for name in present if name in shown]
-    grids = [_class_grid(context, protocol, shown) for protocol in context.results.protocols[:2]
+    kept = sorted(present, key=lambda name: -counts[name])[:MOST_CLASSES]
+    shown = [name for name in present if name in kept]
+    grids = [_classes(context, protocol, shown) for protocol in context.results.protocols[:2]
              if context.finished(protocol)]  # fmt: skip
     rest = f" The {MOST_CLASSES} most frequent classes." if len(present) > MOST_CLASSES else ""
     caption = (
         f"AP50 by class in AP points, in brackets the objects of the test split. Colour: difference to "
-        f"{context.results.base}, full and bold where its simultaneous 95 % interval excludes zero.{rest} "
-        f"{context.intervals(context.headline_protocol)} Values, intervals and AP50–95 stand in the appendix."
+        f"{context.results.base}, full and bold where it is established.{rest} "
+        f"{context.intervals(context.headline_protocol)} The appendix holds the intervals and AP50–95."
     )
-    together = len({tuple(grid.rows) for grid in grids}) == 1 and len(shown) <= 8
-    drawings = [draw_grids(grids)] if together else [draw_grids([grid]) for grid in grids]
-    return [*blocks, *(Figure(svg, caption if not at else f"The same. {grids[at].title}.")
-                       for at, svg in enumerate(drawings))]  # fmt: skip
+    return [*blocks, *(_figures(grids, caption) if grids else [])]
 
 
-def _class_grid(context: Context, protocol: str, names: list[str]) -> Grid:
-    scores, counts = context.finished(protocol), context.results.class_counts
-    values, marked = (
-        np.full((len(scores), len(names)), np.nan),
-        np.zeros((len(scores), len(names)), dtype=bool),
-    )
-    texts = [["–"] * len(names) for _ in scores]
+def _classes(context: Context, protocol: str, names: list[str]) -> Grid:
+    scores, counts, cells = context.finished(protocol), context.results.class_counts, {}
     for column, name in enumerate(names):
         means = context.means("per_class", protocol, **{"class": name})
         for row, score in enumerate(scores):
-            texts[row][column] = points(means[score.source]["AP50"]) if score.source in means else "–"
             gap = context.gap(protocol, score.source, "AP50", f"class:{name}")
-            if gap is not None and defined(gap.value):
-                values[row, column], marked[row, column] = gap.value, gap.established
+            text = points(means[score.source]["AP50"]) if score.source in means else "–"
+            cells[row, column] = text, gap.value if gap else float("nan"), bool(gap and gap.established)
     labels = [context.results.labels[score.source] for score in scores]
-    heads = [f"{name} ({whole(counts[name])})" for name in names]
-    return Grid(protocol_title(protocol), labels, heads, texts, values, marked)
+    return Grid(protocol_title(protocol), labels, [f"{name} ({whole(counts[name])})" for name in names], cells)
 
 
 def class_tables(context: Context) -> list[Block]:
     """AP by class as tables, and the differences with their intervals as figures, for the appendix."""
-    counts = context.results.class_counts
+    counts, blocks = context.results.class_counts, []
     present = [name for name, number in counts.items() if number]
     if context.results.table("per_class") is None or not present:
         return []
-    blocks: list[Block] = []
     for protocol in context.results.protocols:
         if not context.finished(protocol):
             continue
-        blocks += [_class_table(context, protocol, present[start : start + PER_TABLE], start)
-                   for start in range(0, len(present), PER_TABLE)]  # fmt: skip
+        for start in range(0, len(present), PER_TABLE):
+            blocks += _class_tables(context, protocol, present[start : start + PER_TABLE], start)
         panels = [
-            Panel(f"{name} ({whole(counts[name])})", "Δ AP50, AP points", rows)
+            Panel(f"{name} ({whole(counts[name])})", "Δ AP50, AP points", gaps)
             for name in sorted(present, key=lambda name: -counts[name])[:MOST_CLASSES]
-            if (rows := {score.source: gap for score in context.rivals(protocol)
-                         if (gap := context.gap(protocol, score.source, "AP50", f"class:{name}")) is not None})
-        ]  # fmt: skip
+            if (gaps := context.gaps(protocol, "AP50", f"class:{name}"))
+        ]
         if panels:
-            caption = (
-                f"AP50 by class, difference to {context.results.base}. {protocol_title(protocol)}. {FOREST} "
-                f"{context.intervals(protocol)}"
-            )
+            caption = context.caption(protocol, f"AP50 by class, difference to {context.results.base}. {FOREST}")
             blocks.append(Figure(draw_forest(context, panels), caption))
     return blocks
 
 
-def _class_table(context: Context, protocol: str, names: list[str], start: int) -> Table:
-    counts, scores = context.results.class_counts, context.finished(protocol)
+def _class_tables(context: Context, protocol: str, names: list[str], start: int) -> list[Block]:
     means = {name: context.means("per_class", protocol, **{"class": name}) for name in names}
-    columns = [Column("Source", "left")]
-    columns += [Column(f"{name} ({whole(counts[name])})") for name in names]
-    rows: list[tuple[Cell, ...]] = []
+    counts = context.results.class_counts
+    tables: list[Block] = []
     for metric, title in (("AP50", "AP50"), ("AP50_95", "AP50–95")):
-        rows.append((Cell(title, muted=True, span=len(columns)),))
-        for score in scores:
-            found = [means[name].get(score.source) for name in names]
-            cells = [Cell(points(one[metric]) if one is not None else "–") for one in found]
-            rows.append((source_cell(context, score.source), *cells))
-    part = f", part {start // PER_TABLE + 1}" if len(context.results.classes) > PER_TABLE else ""
-    caption = (
-        f"AP by class{part}, in AP points; objects of the test split in brackets. {protocol_title(protocol)}."
-    )
-    label = f"per-class-{protocol}-{start}"
-    return Table("per_class", label, caption, tuple(columns), tuple(rows), small=True)
+
+        def cells(source: str, metric: str = metric) -> list[Cell]:
+            return [Cell(points(means[name].get(source, {}).get(metric))) for name in names]
+
+        part = f", part {start // PER_TABLE + 1}" if len(context.results.classes) > PER_TABLE else ""
+        text = f"{title} by class{part}, in AP points; objects of the test split in brackets."
+        columns = heads(f"{name} ({whole(counts[name])})" for name in names)
+        caption = context.caption(protocol, text, sure=False)
+        label = f"per-class-{metric}-{start}"
+        tables.append(source_table(context, protocol, "per_class", caption, columns, cells, label=label))
+    return tables

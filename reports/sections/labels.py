@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
-from ..context import Context, at_headline, protocol_title
+from ..context import Context, protocol_title
 from ..differences import HEADLINE_POINT
 from ..figures.forest import FOREST, Panel, draw_forest
-from ..figures.matrix import BACKGROUND, confusion_matrix, draw_confusions, shown_classes
+from ..figures.matrix import BACKGROUND, OTHER, confusion_matrix, draw_confusions, shown_classes
 from ..numbers import mean_count
 from ..objects import chosen_pairs
+from .cells import heads
 from .operating import outcome_table
-from .summary import labels_table
+from .summary import labels_tables
 
 PER_FIGURE = 8
-_KINDS = {"top_label": "Top label", "same_class_first": "Same class first"}
+_CAPTIONS = {
+    "top_label": (
+        "Top label: true class (rows) by predicted class (columns). Blue: right. Orange: another class. Grey: "
+        "missed objects (last column) and false alarms (last row)."
+    ),
+    "same_class_first": (
+        "Same class first, the permissive matching, beside the matrices by top label: what is called another "
+        "class there may count as right here."
+    ),
+}
 
 
 def labels_section(context: Context) -> list[Block] | str:
-    """Outcomes, matrices by top label, the permissive ones beside, pairs of classes, and the margin."""
+    """Outcomes, matrices by top label, the margin, and the permissive matrices."""
     protocols = [name for name in context.results.protocols if context.finished(name)]
     if not protocols:
         return "Misclassification: no source has results."
     if not context.results.extent("objects"):
         return "Misclassification: the test split has no objects."
-    protocol = protocols[0]
     blocks: list[Block] = [
         Heading("Misclassification"),
         Paragraph.of(
             "",
             "By top label",
-            " an object is what the system would call it: boxes are suppressed and matched without regard to class, "
-            "and the highest score gives the label. ",
+            " an object is what the system would call it: boxes are suppressed and matched without regard to "
+            "class, and the highest score gives the label. ",
             "Same class first",
             ", the permissive way, calls an object correct if any box of its class fits. Outcomes: ",
             "correct",
@@ -44,64 +53,45 @@ def labels_section(context: Context) -> list[Block] | str:
             "missed",
             ".",
         ),
+        *outcome_table(context, protocols[0]),
+        *matrices(context, protocols[0], "top_label"),
+        *_margin(context, protocols),
+        *matrices(context, protocols[0], "same_class_first"),
     ]
-    outcomes = outcome_table(context, protocol, HEADLINE_POINT)
-    blocks += [outcomes] if outcomes else []
-    if context.results.table("confusion") is None:
-        blocks.append(Note("The misclassification matrices are not stored (confusion.csv)."))
-    else:
-        blocks += matrices(context, protocol, "top_label")
-    blocks += _margin(context, protocols)
-    if context.results.table("confusion") is not None:
-        blocks += matrices(context, protocol, "same_class_first")
-    if context.results.table("misclassifications") is None:
-        blocks.append(Note("Pairs of classes are not stored (misclassifications.csv)."))
+    for name in ("confusion", "misclassifications"):
+        if context.results.table(name) is None:
+            blocks.append(Note(f"Classes taken for each other are not stored in full ({name}.csv)."))
     return blocks
 
 
 def matrices(context: Context, protocol: str, matching: str) -> list[Block]:
     """Figures of matrices of one protocol and kind of matching."""
+    if context.results.table("confusion") is None:
+        return []
     names = [score.source for score in context.finished(protocol)]
-    caption = (
-        f"{_KINDS[matching]}: true class (rows) by predicted class (columns). Blue: right. Orange: another class. Grey: "
-        f"missed objects (last column) and false alarms (last row). {at_headline()} {protocol_title(protocol)}."
-        f"{context.mean_note(protocol)}"
-    )
-    if matching == "same_class_first":
-        caption = (
-            f"{_KINDS[matching]}, the permissive matching, for comparison with the matrices by top label; what is "
-            f"called another class there may count as right here. Same operating point. {protocol_title(protocol)}."
-        )
-    return [
-        Figure(
-            draw_confusions(context, protocol, names[start : start + PER_FIGURE], HEADLINE_POINT, matching),
-            caption,
-        )
-        for start in range(0, len(names), PER_FIGURE)
-    ]
+    caption = context.caption(protocol, _CAPTIONS[matching], point=HEADLINE_POINT, sure=False)
+    chunks = (names[start : start + PER_FIGURE] for start in range(0, len(names), PER_FIGURE))
+    return [Figure(draw_confusions(context, protocol, part, HEADLINE_POINT, matching), caption) for part in chunks]
 
 
 def more_pairs(context: Context) -> list[Block]:
-    """Tables of further pairs of classes, and of all pairs' first under other protocols, for the appendix."""
-    pairs = chosen_pairs(context.results)
-    blocks: list[Block] = []
-    for at, protocol in enumerate(context.results.protocols):
-        blocks += labels_table(context, protocol, pairs[1:] if not at else pairs[:1], "pairs")
-    return blocks
+    """Further pairs of classes, and the first pair under other protocols, for the appendix."""
+    pairs, first = chosen_pairs(context.results), context.headline_protocol
+    return [
+        table
+        for protocol in context.results.protocols
+        for table in labels_tables(context, protocol, pairs[1:] if protocol == first else pairs[:1], "pairs")
+    ]
 
 
 def _margin(context: Context, protocols: list[str]) -> list[Block]:
-    panels = [
-        Panel(protocol_title(protocol), "Δ margin, log-odds", rows)
-        for protocol in protocols
-        if (rows := {score.source: one for score in context.rivals(protocol)
-                     if (one := context.gap(protocol, score.source, "margin")) is not None})
-    ]  # fmt: skip
+    panels = [Panel(protocol_title(protocol), "Δ margin, log-odds", gaps) for protocol in protocols
+              if (gaps := context.gaps(protocol, "margin"))]  # fmt: skip
     if not panels:
         return []
     caption = (
-        f"Margin of the right class: log-odds of the true class minus log-odds of the best other class on the same "
-        f"object, difference to {context.results.base} paired by object. Threshold-free. {FOREST} "
+        "Margin of the right class: log-odds of the true class minus log-odds of the best other class on the same "
+        f"object, difference to {context.results.base} paired by object; threshold-free. {FOREST} "
         f"{context.intervals(protocols[0])}"
     )
     return [Figure(draw_forest(context, panels, columns=2), caption)]
@@ -112,20 +102,17 @@ def confusion_tables(context: Context) -> list[Table]:
     if context.results.table("confusion") is None:
         return []
     classes, rest = shown_classes(context)
-    names = [*classes, *(["other classes"] if rest else []), BACKGROUND]
-    columns = (Column("True class", "left"), *(Column(name, group="predicted") for name in names))
+    names = [*classes, *([OTHER] if rest else []), BACKGROUND]
+    columns = (Column("True class", "left"), *heads(names, "predicted"))
     tables = []
     for protocol in context.results.protocols:
         for score in context.finished(protocol):
             counts = confusion_matrix(context, protocol, score.source, HEADLINE_POINT, "top_label")
             rows = tuple(
-                (
-                    Cell(name),
-                    *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])),
-                )
+                (Cell(name), *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])))
                 for row, name in enumerate(names)
             )
-            label = context.results.labels[score.source]
-            caption = f"Misclassification matrix of {label} by top label. {at_headline()} {protocol_title(protocol)}."
+            text = f"Misclassification matrix by top label of {context.results.labels[score.source]}."
+            caption = context.caption(protocol, text, point=HEADLINE_POINT, sure=False)
             tables.append(Table("confusion", f"confusion-{protocol}-{score.source}", caption, columns, rows))
     return tables
