@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from .pairing import stem_of
 from .records import Box, PairSet
 from .storage import write_json
 
-SCHEMA = 1
+SCHEMA = 2
 
 
-def ground_truth(pairs: PairSet, split: str, stems: Iterable[str]) -> dict[str, Any]:
+def ground_truth(
+    pairs: PairSet, split: str, stems: Iterable[str], blocks: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the COCO ground truth of some pairs.
 
     Ids are given over the whole set in stem order, so that an image or object has the same id in the file of
@@ -27,6 +29,7 @@ def ground_truth(pairs: PairSet, split: str, stems: Iterable[str]) -> dict[str, 
         pairs: the whole set.
         split: name of the split, kept in ``info``.
         stems: the pairs to include.
+        blocks: stem -> name of its block; default: every image is a block of its own.
 
     Raises:
         DataError: a stem is not in the set, or a box has a class that the set does not list.
@@ -49,6 +52,7 @@ def ground_truth(pairs: PairSet, split: str, stems: Iterable[str]) -> dict[str, 
                 "width": pair.width,
                 "height": pair.height,
                 "scene": pair.scene,
+                "block": (blocks or {}).get(pair.stem, pair.stem),
                 "tags": list(pair.tags),
             }
         )
@@ -75,14 +79,20 @@ def ground_truth(pairs: PairSet, split: str, stems: Iterable[str]) -> dict[str, 
     }
 
 
-def write_ground_truth(pairs: PairSet, split: str, stems: Iterable[str], path: Path | str) -> None:
+def write_ground_truth(
+    pairs: PairSet,
+    split: str,
+    stems: Iterable[str],
+    path: Path | str,
+    blocks: Mapping[str, str] | None = None,
+) -> None:
     """Write :func:`ground_truth` to ``path`` as JSON.
 
     Raises:
         DataError: see :func:`ground_truth`.
         StorageError: the file cannot be written.
     """
-    write_json(path, ground_truth(pairs, split, stems), indent=None)
+    write_json(path, ground_truth(pairs, split, stems, blocks), indent=None)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def examine(
     visible: Path | str | None = None,
     annotations: Path | str | None = None,
     classes: Sequence[str] | None = None,
+    conditions: Path | str | None = None,
     progress: Progress | None = None,
 ) -> DoctorReport:
     """Examine a data set; arguments as in :func:`~regionfuse.datasets.load.load_pairs`.
@@ -60,7 +61,7 @@ def examine(
         if labels and not any(box.label == name for box in boxes):
             found.add("warning", "class-absent", "classes without any object", repr(name))
     try:
-        read_conditions(layout.root)
+        read_conditions(layout.root, file=conditions)
     except DataError as error:
         found.add("error", "conditions", "unreadable condition file", str(error))
     shown = [name for name in names if labels]

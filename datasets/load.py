@@ -62,6 +62,7 @@ def load_pairs(
     visible: Path | str | None = None,
     annotations: Path | str | None = None,
     classes: Sequence[str] | None = None,
+    conditions: Path | str | None = None,
 ) -> PairSet:
     """Read a data set: match the halves of the pairs, check their sizes, read the labels.
 
@@ -76,13 +77,15 @@ def load_pairs(
         visible: folder of the visible images; default as above.
         annotations: folder of VOC XML files, or a COCO JSON file; default as above, none is allowed.
         classes: class names in the wanted order; default: the format's own, else those in the labels.
+        conditions: file that names scenes and condition tags, see
+            :func:`~regionfuse.datasets.conditions.read_conditions`; default: ``conditions.json`` in ``root``.
 
     Raises:
         DataError: a folder is missing, no pair is complete, two halves differ in size, a file is unreadable,
             or a label names an unknown class.
     """
     layout = find_layout(format, root, infrared=infrared, visible=visible, annotations=annotations)
-    return _assemble(layout, classes)
+    return _assemble(layout, classes, conditions)
 
 
 def pair_folders(infrared_dir: Path | str, visible_dir: Path | str) -> PairSet:
@@ -127,7 +130,9 @@ def detect_format(root: Path | str) -> str:
     )
 
 
-def _assemble(layout: Layout, classes: Iterable[str] | None) -> PairSet:
+def _assemble(
+    layout: Layout, classes: Iterable[str] | None, conditions_file: Path | str | None = None
+) -> PairSet:
     matching = match(layout)
     files = complete_pairs(layout, matching)
     halves = matching.only_infrared + matching.only_visible
@@ -141,7 +146,9 @@ def _assemble(layout: Layout, classes: Iterable[str] | None) -> PairSet:
     sizes = _sizes(files)
     labels = dict(read_labels(layout, files))
     names = class_names(layout, labels.values(), classes)
-    conditions = read_conditions(layout.root)
+    conditions = read_conditions(layout.root, files, conditions_file)
+    if conditions_file is not None and not conditions.keys() & files.keys():
+        raise DataError(f"{conditions_file}: names none of the images in {layout.root}")
     _warn_about_sizes(layout, labels, sizes)
     pairs, lost = [], 0
     for stem, (infrared, visible) in files.items():

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .errors import DataError
 from .layout import IMAGE_EXTENSIONS, Layout
@@ -104,6 +104,12 @@ def stem_of(name: str, ending: str = "") -> str:
     """
     stem = unicodedata.normalize("NFC", Path(name).stem)
     return stem[: -len(ending)] if ending and stem.endswith(ending) and stem != ending else stem
+
+
+def listed_stem(entry: str) -> str:
+    """Return the stem of an image that a list names by its stem, its file name or a path (of any system)."""
+    name = PurePosixPath(entry.strip().replace("\\", "/")).name
+    return stem_of(name) if name.lower().endswith(IMAGE_EXTENSIONS) else name
 
 
 def _by_stem(folders: Iterable[Path], ending: str, ending_needed: bool) -> dict[str, list[Path]]:

@@ -47,12 +47,17 @@ class DatasetConfig(Section):
     visible: Path | None = None
     annotations: Path | None = None
     classes: tuple[str, ...] | None = None
+    conditions: Path | None = None
 
 
 class SplitConfig(Section):
-    """How pairs are divided into train, val and test."""
+    """How pairs are divided into train, val and test.
 
-    kind: Literal["scenes", "random", "list"] = "scenes"
+    ``fractions`` are wanted shares; of a list or a published split, val's share of train and val counts where
+    it has no val, which is then taken out of train by blocks.
+    """
+
+    kind: Literal["scenes", "random", "list", "official"] = "scenes"
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
     seed: int = 0
     guard: int = Field(2, ge=0)

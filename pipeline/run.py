@@ -70,7 +70,7 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         require_boxes(workload, split, trains=frozen is None or "retrained" in config.protocols)
         plan = make_plan(config, recipe, frozen, workload, split, store)
         before = len(warnings)
-        seen = contaminated(config, workload, split)
+        seen = contaminated(config, workload, split, store.root / "signatures.npz")
         noticed += warnings[before:]
         execute(list(plan), store, screen, outcome)
         tables = _evaluate(plan, divided, len(split.test), store, screen, outcome)

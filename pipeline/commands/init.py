@@ -28,13 +28,15 @@ dataset:
   # infrared: path/to/infrared
   # visible: path/to/visible
   # annotations: path/to/annotations
+  # conditions: scenario.json # names of scenes and condition tags: also a CSV image,tag(,scene)
 
 split:
-  kind: scenes              # scenes: neighbouring frames and near-duplicates stay together; random; list
+  kind: scenes              # scenes: neighbouring frames and near-duplicates stay together; random;
+                            # list: a file; official: published folders or lists (val out of train by blocks)
   fractions: [0.7, 0.1, 0.2]  # train, val, test
   seed: 0
   guard: 2                  # images left out where two scenes of different parts touch
-  # file: split.json        # for kind: list
+  # file: split.json        # for kind: list or official; also m3fd_train.txt, or one COCO JSON per subset
 
 # Image sources. visible is always there: every comparison is against it. Your own method has four doors:
 #   - {{name: mine, method: "folder:/path/to/fused/images"}}

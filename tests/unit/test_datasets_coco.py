@@ -24,8 +24,8 @@ def pairs() -> PairSet:
 
 
 def test_the_format(pairs: PairSet) -> None:
-    assert ground_truth(pairs, "test", ["c"]) == {
-        "info": {"dataset": "m3fd", "split": "test", "schema": 1, "synthetic": False},
+    assert ground_truth(pairs, "test", ["c"], {"c": "b1"}) == {
+        "info": {"dataset": "m3fd", "split": "test", "schema": 2, "synthetic": False},
         "images": [
             {
                 "id": 3,
@@ -34,6 +34,7 @@ def test_the_format(pairs: PairSet) -> None:
                 "width": 64,
                 "height": 48,
                 "scene": "s1",
+                "block": "b1",
                 "tags": ["night"],
             }
         ],

@@ -171,6 +171,17 @@ def test_flir_endings_and_coco_labels(tmp_path: Path, together: bool) -> None:
     assert detect_format(tmp_path) == "flir"
 
 
+def test_a_condition_code_in_coco_labels_is_no_scene(tmp_path: Path) -> None:
+    """Public labels of M3FD have a field ``scene`` with the numbers 0 to 4: day, night and so on."""
+    for folder in ("ir", "vi"):
+        picture(tmp_path / folder / "00002.png")
+    image = {"id": "00002", "file_name": "00002.png", "width": 64, "height": 48, "scene": 3}
+    labels = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "Car"}]}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    pairs = load_pairs("folders", tmp_path, annotations=tmp_path / "labels.json")
+    assert pairs["00002"].scene is None
+
+
 def test_pair_folders(tmp_path: Path) -> None:
     picture(tmp_path / "one" / "a.png")
     picture(tmp_path / "two" / "a.jpg.png")
@@ -194,6 +205,15 @@ def test_conditions_and_synthetic_mark(tmp_path: Path) -> None:
         (root / "conditions.json").write_text(bad)
         with pytest.raises(DataError, match=r"conditions\.json"):
             load_pairs("m3fd", root)
+
+
+def test_a_conditions_file_elsewhere(tmp_path: Path) -> None:
+    root, file = m3fd(tmp_path), tmp_path / "tags.csv"
+    file.write_text("image,tag,scene\n00001.png,fog,s1\n")
+    assert load_pairs("m3fd", root, conditions=file)["00001"].scene == "s1"
+    file.write_text("image,tag\nother,fog\n")
+    with pytest.raises(DataError, match=r"tags\.csv: names none of the images"):
+        load_pairs("m3fd", root, conditions=file)
 
 
 def test_no_boxes_and_no_labels(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from regionfuse.pipeline.trainings import (
 )
 from regionfuse.pipeline.workload import Workload
 
-SPLIT = Split("list", 0, "m3fd", 0, ("0", "1"), ("2",), ("3",), (), Leakage(1, 0.0, None, 0.0))
+SPLIT = Split("list", 0, "m3fd", 0, ("0", "1"), ("2",), ("3",), (), Leakage(()))
 
 
 @pytest.fixture
