@@ -58,8 +58,12 @@ TABLES = {
         "seconds_per_image",
     ),
     "quality": ("source split image", ""),
+    "association": (
+        "protocol level metric",
+        "within within_low within_high beyond_sources beyond_sources_low beyond_sources_high units blocks",
+    ),
 }
-OPTIONAL = ("fusion", "quality")  # made by runs, and not by all of them
+OPTIONAL = ("fusion", "quality", "association")  # made by runs, and not by all of them
 
 
 def load_results(run: Path) -> Results:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from regionfuse.datasets.similarity_quality import near_duplicate_quality
 from regionfuse.detection.evaluation.detector import Settings
-from regionfuse.detection.evaluation.evaluate import evaluate
+from regionfuse.detection.evaluation.evaluate import DETECTION_COLUMNS, evaluate
 from regionfuse.detection.evaluation.records import FailedSource, PredictionKey
 
 CLASSES = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
@@ -164,16 +165,7 @@ def leakage(fake: Fake) -> dict[str, Any]:
                 "examples": [["00001", "00099", "near-duplicate"]],
             }
         )
-    quality = {
-        "recall": 0.57,
-        "recall_low": 0.29,
-        "recall_high": 0.82,
-        "false_positive_rate": 0.0,
-        "false_positive_rate_low": 0.0,
-        "false_positive_rate_high": 0.0001,
-        "couples": "27 pairs of M3FD",
-    }
-    return {"relations": relations, "near_duplicate_quality": quality}
+    return {"relations": relations, "near_duplicate_quality": near_duplicate_quality()}
 
 
 def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
@@ -315,7 +307,12 @@ def _made(fake: Fake) -> Path:
     ]
     reference = "visible" if "visible" in fake.sources else fake.sources[0]
     settings = Settings(reference=reference, image_size=WIDTH, draws=200)
-    evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
+    if keys:
+        evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
+    else:  # nothing but failures
+        (folder / "tables").mkdir()
+        rows = [{**asdict(item), "split": "test", "status": "failed"} for item in failed]
+        pd.DataFrame(rows, columns=list(DETECTION_COLUMNS)).to_csv(folder / "tables" / "detection.csv", index=False)
     fusion_table(fake).to_csv(folder / "tables" / "fusion.csv", index=False)
     if fake.quality:
         quality_table(fake).to_csv(folder / "tables" / "quality.csv", index=False)

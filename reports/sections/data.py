@@ -93,14 +93,20 @@ def _leakage(leakage: dict[str, Any]) -> list[Block]:
 
 def _quality(quality: Any) -> str:
     """How well near-duplicates are found, in one line."""
-    if not isinstance(quality, dict) or quality.get("recall") is None:
+    if not isinstance(quality, dict) or not quality.get("recall"):
         return "How well near-duplicates are found was not measured."
-    found = []
-    for key, word in (("recall", "finds"), ("false_positive_rate", "wrongly names")):
-        bounds = quality.get(f"{key}_interval") or [quality.get(f"{key}_low"), quality.get(f"{key}_high")]
-        inside = f" (95 %: {_share(bounds[0])} to {_share(bounds[1])})" if None not in bounds else ""
-        found.append(f"{word} {_share(quality.get(key))} %{inside}")
-    return f"The detector of near-duplicates {' and '.join(found)} of couples; measured on {quality.get('couples')}."
+    found, wrong = (
+        "; ".join(
+            f"{item['found']} of {whole(item['of'])} ({item['couples']}; 95 %: {_share(item['low'])} to "
+            f"{_share(item['high'])} %)"
+            for item in quality.get(key) or []
+        )
+        for key in ("recall", "false_positives")
+    )
+    return (
+        "Near-duplicate means near-identical framing, measured on real couples of images. Found of those that show "
+        f"one scene: {found}. Wrongly named of those that do not: {wrong or 'not measured'}."
+    )
 
 
 def _counts(context: Context, doctor: dict[str, Any]) -> list[Block]:

@@ -6,7 +6,7 @@ from ...fusion.metrics.registry import METRICS
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
 from ..context import HEADLINE, METRIC_TITLES, Context, protocol_title
 from ..figures.quality import draw_relations
-from ..numbers import decimal, defined, join, plural, signed
+from ..numbers import decimal, defined, join, plural, signed, whole
 from ..quality import Quality, Relation, make_quality, relations
 from .cells import best_text, contamination_note, heads, source_cell
 
@@ -46,7 +46,39 @@ def quality_section(context: Context) -> list[Block] | str:
                 f"(n = {number}), with the rank correlation and its 95 % interval over methods. {title}."
             )
             blocks.append(Figure(draw_relations(context, quality, protocol, known), caption))
-    return blocks
+    return [*blocks, *association_table(context, context.headline_protocol)]
+
+
+def association_table(context: Context, protocol: str) -> list[Block]:
+    """Rank correlations within images and objects, where there are hundreds of units instead of a few methods."""
+    frame = context.results.table("association", protocol)
+    if frame is None or frame.empty:
+        return []
+    levels = list(dict.fromkeys(frame["level"]))
+    columns = [Column("Metric", "left")]
+    for level in levels:
+        units, blocks = (whole(frame.loc[frame["level"] == level, name].max()) for name in ("units", "blocks"))
+        group = f"within {units} {level}s, {blocks} blocks"
+        columns += heads(("correlation", "95 %", "beyond sources", "95 %"), group)
+    rows = []
+    for metric in dict.fromkeys(frame["metric"]):
+        cells = [Cell(str(metric))]
+        for level in levels:
+            found = frame[(frame["level"] == level) & (frame["metric"] == metric)].to_dict("records")
+            row = found[0] if found else {}
+            for name in ("within", "beyond_sources"):
+                low, high = (row.get(f"{name}_{end}", float("nan")) for end in ("low", "high"))
+                bold = low > 0 or high < 0
+                span = f"[{_signed(low)}, {_signed(high)}]" if defined(low) else "–"
+                cells += [Cell(_signed(row.get(name, float("nan"))), bold=bold), Cell(span, bold=bold)]
+        rows.append(tuple(cells))
+    note = (
+        "Each image, or object, ranks the fused sources by the metric and by what is found; the correlation of these "
+        "ranks over all of them. Beyond sources: after each source's mean rank is taken away. Metrics that are better "
+        "lower are turned round. Intervals over blocks, each by itself; bold: excludes zero."
+    )
+    caption = f"Fusion metrics and detection within images and objects. {protocol_title(protocol)}."
+    return [Table("association", f"association-{protocol}", caption, tuple(columns), tuple(rows), note, small=True)]
 
 
 def quality_tables(context: Context) -> list[Block]:
@@ -58,6 +90,8 @@ def quality_tables(context: Context) -> list[Block]:
     found = {name: relations(context, quality, name) for name in context.results.protocols}
     found = {name: (number, known) for name, (number, known) in found.items() if known}
     tables: list[Block] = [_metric_table(context, quality, further)] if further else []
+    for protocol in context.results.protocols[1:]:
+        tables += association_table(context, protocol)
     if found:
         columns = [Column("Metric", "left"), Column("", "left")]
         for name, (number, _) in found.items():
