@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .differences import HEADLINE_POINT, Difference, Differences, basis, intervals
+from .differences import Difference, Differences, basis, intervals
 from .numbers import defined
 from .palette import source_colors
 from .results import Results

@@ -11,7 +11,6 @@ from functools import cached_property
 
 import pandas as pd
 
-from ..detection.evaluation.operating import HEADLINE as HEADLINE_POINT
 from ..detection.evaluation.resample import LEAST_BLOCKS
 from .blocks import Cell
 from .numbers import NONE, defined, plural, signed
@@ -198,4 +197,7 @@ def basis(found: Difference | None) -> str:
     blocks, seeds = plural(found.blocks, "block"), plural(found.seeds, "seed")
     if not found.has_interval:
         return f"No intervals: {blocks} of test images are too few (at least {LEAST_BLOCKS} are needed)."
-    return f"Simultaneous 95 % intervals over {blocks} of test images and {seeds}. {COVERS.get(found.covers, '')}"
+    return (
+        f"Simultaneous 95 % intervals over {blocks} of test images and {seeds}. "
+        f"{COVERS.get(found.covers, '')}"
+    )

@@ -9,8 +9,8 @@ import pandas as pd
 
 from .blocks import Block, Crop, Heading, Mark, Note, Panel, Paragraph
 from .context import POINTS, Context, protocol_title
-from .differences import HEADLINE_POINT
 from .crops import Window, cut, read_picture, shrink, window_around
+from .differences import HEADLINE_POINT
 from .numbers import decimal
 from .palette import BAD, OUTCOME_WORDS, OUTCOMES
 from .selection import Choice, choose_objects
@@ -33,10 +33,11 @@ def panels_section(context: Context, progress: Callable[[str], None]) -> list[Bl
     blocks: list[Block] = [
         Heading("The same object in every source"),
         Paragraph.of(
-            "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule and the number of "
-            "objects that meet it stand under each panel. Single objects illustrate; they prove nothing. "
-            f"{protocol_title(protocol)}. Operating point: {POINTS[HEADLINE_POINT]}, chosen on val. Dashed white: ground truth. Thick, with a label: what the "
-            "detector calls this object, blue when correct. Thin: its other detections here, blue when correct."
+            "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule and "
+            "the number of objects that meet it stand under each panel. Single objects illustrate; they "
+            f"prove nothing. {protocol_title(protocol)}. Operating point: {POINTS[HEADLINE_POINT]}, chosen "
+            "on val. Dashed white: ground truth. Thick, with a label: what the detector calls this object, "
+            "blue when correct. Thin: its other detections here, blue when correct."
         ),
     ]
     for choice in choices:

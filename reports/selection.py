@@ -72,8 +72,8 @@ def _mistaken(context: Context, table: _Outcomes) -> Choice:
     right = table.outcome[table.fused] == "correct"
     margin = table.confidence[table.fused].where(right).max(axis=1) - table.confidence[table.reference]
     order = (
-        "Shown: the one with the largest margin, the highest confidence of a fused source that is right less that of "
-        f"{table.base}; of equals, the lower object id."
+        "Shown: the one with the largest margin, the highest confidence of a fused source that is right "
+        f"less that of {table.base}; of equals, the lower object id."
     )
     rules = []
     if pair is not None:
@@ -81,7 +81,8 @@ def _mistaken(context: Context, table: _Outcomes) -> Choice:
         of_class = table.facts["class"] == first
         rules.append(_Rule(
             f"{first} taken for {second}",
-            f"objects of class {first} that {table.base} calls {second} and that at least one fused source calls right",
+            f"objects of class {first} that {table.base} calls {second} and that at least one fused source "
+            "calls right",
             of_class, of_class & wrong & right.any(axis=1) & (table.predicted[table.reference] == second),
         ))  # fmt: skip
     what = (

@@ -61,7 +61,8 @@ def _certainty(context: Context, best: SourceScore) -> str:
     if not any(item.has_interval for item in known.values()):
         return (
             f"{ahead}No difference is established: {plural(one.blocks, 'block')} of test images "
-            f"{'is' if one.blocks == 1 else 'are'} too few for an interval (at least {LEAST_BLOCKS} are needed)."
+            f"{'is' if one.blocks == 1 else 'are'} too few for an interval (at least {LEAST_BLOCKS} are "
+            "needed)."
         )
     sure = {title: item for title, item in known.items() if item.established}
     if sure:

@@ -312,7 +312,9 @@ def _made(fake: Fake) -> Path:
     else:  # nothing but failures
         (folder / "tables").mkdir()
         rows = [{**asdict(item), "split": "test", "status": "failed"} for item in failed]
-        pd.DataFrame(rows, columns=list(DETECTION_COLUMNS)).to_csv(folder / "tables" / "detection.csv", index=False)
+        pd.DataFrame(rows, columns=list(DETECTION_COLUMNS)).to_csv(
+            folder / "tables" / "detection.csv", index=False
+        )
     fusion_table(fake).to_csv(folder / "tables" / "fusion.csv", index=False)
     if fake.quality:
         quality_table(fake).to_csv(folder / "tables" / "quality.csv", index=False)

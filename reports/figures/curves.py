@@ -50,7 +50,9 @@ def draw_recall(context: Context, protocols: Sequence[str]) -> str:
                 axes.set_ylabel("recall, %")
             axes.grid()
             bare(axes, "bottom left")
-        labels, colors = ([table[name] for name in names] for table in (context.results.labels, context.colors))
+        labels, colors = (
+            [table[name] for name in names] for table in (context.results.labels, context.colors)
+        )
         legend(figure, height + 16, labels, colors, [STYLES.get(name, "-") for name in names])
         return to_svg(figure)
 

@@ -64,7 +64,11 @@ def draw_cost(context: Context, protocol: str, times: Mapping[str, float]) -> st
         axes = place(figure, 14, 2, WIDTH - 18, COST)
         axes.set_xscale("log")
         for score in context.finished(protocol):
-            color, value, used = context.colors[score.source], 100 * score.value(), times.get(score.source, 0.0)
+            color, value, used = (
+                context.colors[score.source],
+                100 * score.value(),
+                times.get(score.source, 0.0),
+            )
             if used > 0:
                 axes.plot(used, value, "o", color=color, markersize=6.5)
             else:

@@ -90,7 +90,9 @@ def bare(axes: Axes, keep: str = "bottom") -> None:
         axes.tick_params(axis="y", length=0)
 
 
-def legend(figure: Figure, top: float, names: Sequence[str], colors: Sequence[str], marks: Sequence[str]) -> None:
+def legend(
+    figure: Figure, top: float, names: Sequence[str], colors: Sequence[str], marks: Sequence[str]
+) -> None:
     """Names in five even columns below the plots.
 
     Args:

@@ -69,7 +69,9 @@ def flatten(value: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
         return ()
     if isinstance(value, list | tuple):
         if any(isinstance(item, dict) for item in value):
-            return tuple(row for index, item in enumerate(value) for row in flatten(item, f"{prefix}[{index}]"))
+            return tuple(
+                row for index, item in enumerate(value) for row in flatten(item, f"{prefix}[{index}]")
+            )
         return ((prefix, ", ".join(_plain(item) for item in value) or "–"),)
     return ((prefix, _plain(value)),)
 
@@ -86,7 +88,9 @@ def _hashes(context: Context) -> dict[str, str]:
     manifest = context.results.manifest
     split = {**(manifest.get("split") or {}), **context.results.split}
     hashes = {"data set": (manifest.get("dataset") or {}).get("sha256"), "split": split.get("sha256")}
-    hashes |= {f"weights of {name}": card.get("weights_sha256") for name, card in context.results.cards.items()}
+    hashes |= {
+        f"weights of {name}": card.get("weights_sha256") for name, card in context.results.cards.items()
+    }
     return {name: str(value) for name, value in hashes.items() if value}
 
 
@@ -110,7 +114,11 @@ def _units(units: list[dict[str, Any]]) -> list[Block]:
     """Units of work by stage, and those that failed with their reasons."""
     if not units:
         return []
-    columns = (Column("stage", "left"), *heads(("units", "failed", "duration")), Column("which", "left", share=1))
+    columns = (
+        Column("stage", "left"),
+        *heads(("units", "failed", "duration")),
+        Column("which", "left", share=1),
+    )
     stages: dict[str, list[dict[str, Any]]] = {}
     for unit in units:
         stages.setdefault(str(unit.get("stage") or ""), []).append(unit)

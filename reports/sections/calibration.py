@@ -19,17 +19,17 @@ def calibration_section(context: Context) -> list[Block] | str:
         blocks += _confidence_table(context, protocol)
     if context.means("reliability", first, stage="raw"):
         text = (
-            "Reliability on test: precision (at IoU 0.5) of detections by confidence; on the diagonal a confidence "
-            "means what it says. Grey: as given; coloured: after the temperature fitted on val."
+            "Reliability on test: precision (at IoU 0.5) of detections by confidence; on the diagonal a "
+            "confidence means what it says. Grey: as given; coloured: after the temperature fitted on val."
         )
         blocks.append(Figure(draw_reliability(context, first), context.caption(first, text, sure=False)))
     blocks += calibration_table(context, first)
     if not blocks:
         return "Confidence and calibration: not stored (confidence.csv, calibration.csv)."
     introduction = Paragraph.of(
-        f"Each source is paired with {context.results.base} alone, so that a third source changes nothing, on all "
-        "objects of the test split: the highest score of the object's own class at IoU 0.5, zero where there is "
-        "none, at no threshold. ",
+        f"Each source is paired with {context.results.base} alone, so that a third source changes nothing, "
+        "on all objects of the test split: the highest score of the object's own class at IoU 0.5, zero "
+        "where there is none, at no threshold. ",
         "Rank",
         " is the precision among the detections at least as confident: it does not change when scores are "
         "stretched. ",
@@ -58,7 +58,10 @@ def _confidence_table(context: Context, protocol: str) -> list[Block]:
 
     columns = [column for title in _KINDS.values() for column in heads(("mean", "Δ", "interval"), title)]
     number = whole(max(row["objects"] for row in found.values()))
-    text = f"Confidence in the true class on all {number} objects, paired with {context.results.base}; threshold-free."
+    text = (
+        f"Confidence in the true class on all {number} objects, paired with {context.results.base}; "
+        "threshold-free."
+    )
     return [source_table(context, protocol, "confidence", context.caption(protocol, text), columns, cells)]
 
 

@@ -21,9 +21,9 @@ def cost_section(context: Context) -> list[Block] | str:
     blocks: list[Block] = [
         Heading("Cost of fusion"),
         Paragraph.of(
-            "Seconds per image are wall-clock times of the fusion alone on the machine in the appendix, at the "
-            "size of the stored images; they compare methods of this run with each other, not with other papers. "
-            "Multiply-accumulates are counted at 480 × 640."
+            "Seconds per image are wall-clock times of the fusion alone on the machine in the appendix, at "
+            "the size of the stored images; they compare methods of this run with each other, not with "
+            "other papers. Multiply-accumulates are counted at 480 × 640."
         ),
     ]
     if any(times.get(score.source, 0) > 0 and defined(score.value()) for score in context.finished(protocol)):
@@ -48,5 +48,7 @@ def cost_section(context: Context) -> list[Block] | str:
             str(row.get("trained_here", "")) or "–",
         ]  # fmt: skip
         body.append((source_cell(context, name), *(Cell(text) for text in texts)))
-    blocks.append(Table("fusion", "fusion", "Fusion: time, size, and training.", columns, tuple(body), small=True))
+    blocks.append(
+        Table("fusion", "fusion", "Fusion: time, size, and training.", columns, tuple(body), small=True)
+    )
     return blocks

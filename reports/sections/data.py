@@ -47,9 +47,17 @@ def data_section(context: Context) -> list[Block] | str:
 def findings_table(context: Context) -> list[Block]:
     """What the data check found, for the appendix."""
     doctor = (context.results.manifest.get("dataset") or {}).get("doctor") or {}
-    columns = (Column("level", "left"), Column("finding", "left"), Column("what", "left", share=1), Column("count"))
+    columns = (
+        Column("level", "left"),
+        Column("finding", "left"),
+        Column("what", "left", share=1),
+        Column("count"),
+    )
     rows = tuple(
-        (*(Cell(str(item.get(key, ""))) for key in ("level", "code", "message")), Cell(_count(item.get("count"))))
+        (
+            *(Cell(str(item.get(key, ""))) for key in ("level", "code", "message")),
+            Cell(_count(item.get("count"))),
+        )
         for item in doctor.get("findings") or []
     )
     return [Table("", "findings", "What the data check found.", columns, rows, small=True)] if rows else []
@@ -84,8 +92,9 @@ def _leakage(leakage: dict[str, Any]) -> list[Block]:
     worst = max((share for share in shares if share is not None), default=0.0)
     if worst > HIGH_LEAKAGE:
         text = (
-            f"{percent(worst)} of test images have a relative in train. That much leakage makes absolute scores too "
-            "good to be true: the detector has seen much of the test split. Use a split by scenes before quoting them."
+            f"{percent(worst)} of test images have a relative in train. That much leakage makes absolute "
+            "scores too good to be true: the detector has seen much of the test split. Use a split by "
+            "scenes before quoting them."
         )
         blocks.append(Note(text, "warning"))
     return blocks
@@ -104,8 +113,8 @@ def _quality(quality: Any) -> str:
         for key in ("recall", "false_positives")
     )
     return (
-        "Near-duplicate means near-identical framing, measured on real couples of images. Found of those that show "
-        f"one scene: {found}. Wrongly named of those that do not: {wrong or 'not measured'}."
+        "Near-duplicate means near-identical framing, measured on real couples of images. Found of those "
+        f"that show one scene: {found}. Wrongly named of those that do not: {wrong or 'not measured'}."
     )
 
 
@@ -118,7 +127,9 @@ def _counts(context: Context, doctor: dict[str, Any]) -> list[Block]:
     totals = {name: sum(classes[part].get(name, 0) for part in parts) for name in context.results.classes}
     shown = sorted(totals, key=lambda name: -totals[name])[:MOST]
     names = [name for name in totals if name in shown]
-    kinds = [kind for kind in ("small", "medium", "large") if any(sizes.get(part, {}).get(kind) for part in parts)]
+    kinds = [
+        kind for kind in ("small", "medium", "large") if any(sizes.get(part, {}).get(kind) for part in parts)
+    ]
     columns = (Column("objects", "left"), *heads(names, "by class"), *heads(kinds, "by size in pixels"))
     rows = tuple(
         (Cell(part), *(Cell(whole(classes[part].get(name, 0))) for name in names),

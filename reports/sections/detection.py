@@ -26,8 +26,9 @@ def detection_section(context: Context) -> list[Block]:
     blocks: list[Block] = [
         Heading("Detection"),
         Paragraph.of(
-            "COCO's average precision on the test split, from the stored predictions, in AP points (percent). Δ "
-            f"is the difference to {base}; bold: its simultaneous interval excludes zero. {ULTRALYTICS}"
+            "COCO's average precision on the test split, from the stored predictions, in AP points "
+            f"(percent). Δ is the difference to {base}; bold: its simultaneous interval excludes zero. "
+            f"{ULTRALYTICS}"
         ),
         *contamination_note(context),
     ]
@@ -39,8 +40,8 @@ def detection_section(context: Context) -> list[Block]:
     compared = [protocol for protocol in protocols[:2] if context.gaps(protocol)]
     if compared:
         text = (
-            "Every source (row) minus every other (column) in mAP50, AP points. Full colour and bold: established "
-            f"whichever of the two is the reference; pale: not. {context.intervals(compared[0])}"
+            "Every source (row) minus every other (column) in mAP50, AP points. Full colour and bold: "
+            f"established whichever of the two is the reference; pale: not. {context.intervals(compared[0])}"
         )
         blocks += _figures([_pairs(context, protocol) for protocol in compared], text)
     return blocks + _by_class(context)
@@ -88,7 +89,9 @@ def _figures(grids: list[Grid], caption: str) -> list[Block]:
     """Two grids with the same rows and few columns stand side by side."""
     together = len({tuple(grid.rows) for grid in grids}) == 1 and len(grids[0].columns) <= 8
     drawings = [draw_grids(grids)] if together else [draw_grids([grid]) for grid in grids]
-    return [Figure(svg, caption if not at else f"The same. {grids[at].title}.") for at, svg in enumerate(drawings)]
+    return [
+        Figure(svg, caption if not at else f"The same. {grids[at].title}.") for at, svg in enumerate(drawings)
+    ]
 
 
 def _pairs(context: Context, protocol: str) -> Grid:
@@ -139,7 +142,9 @@ def _classes(context: Context, protocol: str, names: list[str]) -> Grid:
             text = points(means[score.source]["AP50"]) if score.source in means else "–"
             cells[row, column] = text, gap.value if gap else float("nan"), bool(gap and gap.established)
     labels = [context.results.labels[score.source] for score in scores]
-    return Grid(protocol_title(protocol), labels, [f"{name} ({whole(counts[name])})" for name in names], cells)
+    return Grid(
+        protocol_title(protocol), labels, [f"{name} ({whole(counts[name])})" for name in names], cells
+    )
 
 
 def class_tables(context: Context) -> list[Block]:
@@ -159,7 +164,9 @@ def class_tables(context: Context) -> list[Block]:
             if (gaps := context.gaps(protocol, "AP50", f"class:{name}"))
         ]
         if panels:
-            caption = context.caption(protocol, f"AP50 by class, difference to {context.results.base}. {FOREST}")
+            caption = context.caption(
+                protocol, f"AP50 by class, difference to {context.results.base}. {FOREST}"
+            )
             blocks.append(Figure(draw_forest(context, panels), caption))
     return blocks
 

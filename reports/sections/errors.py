@@ -23,26 +23,38 @@ def errors_section(context: Context) -> list[Block] | str:
     blocks: list[Block] = [
         Heading("Kinds of error"),
         Paragraph.of(
-            "dAP (TIDE, Bolya et al. 2020) is the AP50 that a detector would gain if one kind of error were mended "
-            "and all others stayed: the wrong class in the right place, the right class too far off, both, a second "
-            "box, a box on nothing, an object without any box; FP: all false alarms, FN: all misses. Gains do not "
-            "add up. oLRP (Oksuz et al. 2018) joins localisation, false alarms and misses at the best threshold of "
-            "every class; lower is better. Neither needs a chosen threshold."
+            "dAP (TIDE, Bolya et al. 2020) is the AP50 that a detector would gain if one kind of error were "
+            "mended and all others stayed: the wrong class in the right place, the right class too far off, "
+            "both, a second box, a box on nothing, an object without any box; FP: all false alarms, FN: all "
+            "misses. Gains do not add up. oLRP (Oksuz et al. 2018) joins localisation, false alarms and "
+            "misses at the best threshold of every class; lower is better. Neither needs a chosen threshold."
         ),
         Figure(draw_errors(context, found[first], list(found[first])), caption),
     ]
-    columns = [*heads(ERRORS, "dAP, AP points"), *heads(_ALL.values(), "all"), *heads(("%", "Δ", "interval"), "oLRP")]
+    columns = [
+        *heads(ERRORS, "dAP, AP points"),
+        *heads(_ALL.values(), "all"),
+        *heads(("%", "Δ", "interval"), "oLRP"),
+    ]
     for protocol, values in found.items():
         frame = context.results.table("per_class", protocol)
         lrp = {} if frame is None else frame.groupby("source")["oLRP"].mean().to_dict()
 
-        def cells(source: str, protocol: str = protocol, values: dict = values, lrp: dict = lrp) -> list[Cell]:  # type: ignore[type-arg]
+        def cells(
+            source: str, protocol: str = protocol, values: dict = values, lrp: dict = lrp
+        ) -> list[Cell]:  # type: ignore[type-arg]
             kinds = values.get(source, {})
             costs = [Cell(points(kinds.get(kind))) for kind in (*ERRORS, *_ALL)]
-            return [*costs, Cell(points(lrp.get(source))), *difference_cells(context.gap(protocol, source, "oLRP"))]
+            return [
+                *costs,
+                Cell(points(lrp.get(source))),
+                *difference_cells(context.gap(protocol, source, "oLRP")),
+            ]
 
         text = "Kinds of error on the test split (without intervals), and oLRP as mean over classes."
-        blocks.append(source_table(context, protocol, "errors", context.caption(protocol, text), columns, cells))
+        blocks.append(
+            source_table(context, protocol, "errors", context.caption(protocol, text), columns, cells)
+        )
     return blocks
 
 

@@ -16,8 +16,8 @@ from .summary import labels_tables
 PER_FIGURE = 8
 _CAPTIONS = {
     "top_label": (
-        "Top label: true class (rows) by predicted class (columns). Blue: right. Orange: another class. Grey: "
-        "missed objects (last column) and false alarms (last row)."
+        "Top label: true class (rows) by predicted class (columns). Blue: right. Orange: another class. "
+        "Grey: missed objects (last column) and false alarms (last row)."
     ),
     "same_class_first": (
         "Same class first, the permissive matching, beside the matrices by top label: what is called another "
@@ -71,7 +71,9 @@ def matrices(context: Context, protocol: str, matching: str) -> list[Block]:
     names = [score.source for score in context.finished(protocol)]
     caption = context.caption(protocol, _CAPTIONS[matching], point=HEADLINE_POINT, sure=False)
     chunks = (names[start : start + PER_FIGURE] for start in range(0, len(names), PER_FIGURE))
-    return [Figure(draw_confusions(context, protocol, part, HEADLINE_POINT, matching), caption) for part in chunks]
+    return [
+        Figure(draw_confusions(context, protocol, part, HEADLINE_POINT, matching), caption) for part in chunks
+    ]
 
 
 def more_pairs(context: Context) -> list[Block]:
@@ -90,8 +92,8 @@ def _margin(context: Context, protocols: list[str]) -> list[Block]:
     if not panels:
         return []
     caption = (
-        "Margin of the right class: log-odds of the true class minus log-odds of the best other class on the same "
-        f"object, difference to {context.results.base} paired by object; threshold-free. {FOREST} "
+        "Margin of the right class: log-odds of the true class minus log-odds of the best other class on "
+        f"the same object, difference to {context.results.base} paired by object; threshold-free. {FOREST} "
         f"{context.intervals(protocols[0])}"
     )
     return [Figure(draw_forest(context, panels, columns=2), caption)]
@@ -109,7 +111,10 @@ def confusion_tables(context: Context) -> list[Table]:
         for score in context.finished(protocol):
             counts = confusion_matrix(context, protocol, score.source, HEADLINE_POINT, "top_label")
             rows = tuple(
-                (Cell(name), *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])))
+                (
+                    Cell(name),
+                    *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])),
+                )
                 for row, name in enumerate(names)
             )
             text = f"Misclassification matrix by top label of {context.results.labels[score.source]}."

@@ -33,8 +33,8 @@ def operating_section(context: Context) -> list[Block] | str:
             "Threshold kept",
             f": {base}'s threshold on every source, as a deployed detector would. ",
             "Own best F1",
-            ": each source where it likes best; fixed and broken objects then mix better detection with a laxer "
-            "threshold, so it is shown last and not to be compared.",
+            ": each source where it likes best; fixed and broken objects then mix better detection with a "
+            "laxer threshold, so it is shown last and not to be compared.",
         ),
     ]
     if context.results.table("curves") is None:
@@ -53,13 +53,18 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
     for source in context.results.sources:
         cells = [source_cell(context, source)]
         for protocol in protocols:
-            found = (one.value("log_average_miss_rate") for one in context.finished(protocol) if one.source == source)
+            found = (
+                one.value("log_average_miss_rate")
+                for one in context.finished(protocol)
+                if one.source == source
+            )
             cells.append(Cell(points(next(found, None))))
             cells += difference_cells(context.gap(protocol, source, "log_average_miss_rate"))
         rows.append(tuple(cells))
     caption = (
-        "Log-average miss rate (geometric mean over 0.01 to 1 false alarms per image; lower is better), which "
-        f"needs no threshold. Δ in percent points to {context.results.base}. {context.intervals(protocols[0])}"
+        "Log-average miss rate (geometric mean over 0.01 to 1 false alarms per image; lower is better), "
+        f"which needs no threshold. Δ in percent points to {context.results.base}. "
+        f"{context.intervals(protocols[0])}"
     )
     return [Table("detection", "miss-rate", caption, tuple(columns), tuple(rows), small=True)]
 

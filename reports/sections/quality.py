@@ -22,16 +22,21 @@ def quality_section(context: Context) -> list[Block] | str:
     blocks: list[Block] = [
         Heading("Fusion quality"),
         Paragraph.of(
-            "The metrics of fusion papers compare a fused picture with its two inputs and know nothing of objects. "
-            f"Here they are means over the {plural(quality.images, 'test image')} that the detectors saw, in shades "
-            "of grey. ↑: higher is called better; ↓: lower is. One modality alone stands in the tables for comparison "
-            "only: an input scores well or badly against itself for trivial reasons, so it is neither ranked nor bold."
+            "The metrics of fusion papers compare a fused picture with its two inputs and know nothing of "
+            f"objects. Here they are means over the {plural(quality.images, 'test image')} that the "
+            "detectors saw, in shades of grey. ↑: higher is called better; ↓: lower is. One modality alone "
+            "stands in the tables for comparison only: an input scores well or badly against itself for "
+            "trivial reasons, so it is neither ranked nor bold."
         ),
         *contamination_note(context),
     ]
     blocks += [_metric_table(context, quality, quality.paper)] if quality.paper else []
     blocks.append(Heading("Do these metrics say anything about detection?", level=2))
-    found = {name: relations(context, quality, name) for name in context.results.protocols if context.finished(name)}
+    found = {
+        name: relations(context, quality, name)
+        for name in context.results.protocols
+        if context.finished(name)
+    }
     if any(known for _, known in found.values()):
         blocks.append(Paragraph.of(_METHOD))
     for at, (protocol, (number, known)) in enumerate(found.items()):
@@ -57,7 +62,9 @@ def association_table(context: Context, protocol: str) -> list[Block]:
     levels = list(dict.fromkeys(frame["level"]))
     columns = [Column("Metric", "left")]
     for level in levels:
-        units, blocks = (whole(frame.loc[frame["level"] == level, name].max()) for name in ("units", "blocks"))
+        units, blocks = (
+            whole(frame.loc[frame["level"] == level, name].max()) for name in ("units", "blocks")
+        )
         group = f"within {units} {level}s, {blocks} blocks"
         columns += heads(("correlation", "95 %", "beyond sources", "95 %"), group)
     rows = []
@@ -73,12 +80,17 @@ def association_table(context: Context, protocol: str) -> list[Block]:
                 cells += [Cell(_signed(row.get(name, float("nan"))), bold=bold), Cell(span, bold=bold)]
         rows.append(tuple(cells))
     note = (
-        "Each image, or object, ranks the fused sources by the metric and by what is found; the correlation of these "
-        "ranks over all of them. Beyond sources: after each source's mean rank is taken away. Metrics that are better "
-        "lower are turned round. Intervals over blocks, each by itself; bold: excludes zero."
+        "Each image, or object, ranks the fused sources by the metric and by what is found; the correlation "
+        "of these ranks over all of them. Beyond sources: after each source's mean rank is taken away. "
+        "Metrics that are better lower are turned round. Intervals over blocks, each by itself; bold: "
+        "excludes zero."
     )
     caption = f"Fusion metrics and detection within images and objects. {protocol_title(protocol)}."
-    return [Table("association", f"association-{protocol}", caption, tuple(columns), tuple(rows), note, small=True)]
+    return [
+        Table(
+            "association", f"association-{protocol}", caption, tuple(columns), tuple(rows), note, small=True
+        )
+    ]
 
 
 def quality_tables(context: Context) -> list[Block]:
@@ -103,7 +115,10 @@ def quality_tables(context: Context) -> list[Block]:
                 rank = known[at].rank
                 cells += [Cell(_signed(rank.value)), Cell(f"{_signed(rank.low)} to {_signed(rank.high)}")]
             rows.append(tuple(cells))
-        caption = f"Rank correlation (Spearman) of fusion metrics with {METRIC_TITLES[HEADLINE]} over fused sources."
+        caption = (
+            f"Rank correlation (Spearman) of fusion metrics with {METRIC_TITLES[HEADLINE]} over fused "
+            "sources."
+        )
         tables.append(Table("quality", "quality-relations", caption, tuple(columns), tuple(rows), small=True))
     return tables
 
@@ -159,11 +174,12 @@ def _digits(quality: Quality, metric: str) -> int:
 
 
 _METHOD = (
-    "A metric is of use for detection if methods that score higher in it also detect better. Each fused source is "
-    f"one point: its mean over the test images and its {METRIC_TITLES[HEADLINE]}, averaged over seeds, within one "
-    "protocol. Visible-only and infrared-only are left out. The intervals are those of a rank correlation known from "
-    "this number of methods only; more test images would not make them narrower, more methods would. Metrics for which "
-    "lower is better keep their sign: there, a negative correlation is the useful one."
+    "A metric is of use for detection if methods that score higher in it also detect better. Each fused "
+    f"source is one point: its mean over the test images and its {METRIC_TITLES[HEADLINE]}, averaged over "
+    "seeds, within one protocol. Visible-only and infrared-only are left out. The intervals are those of a "
+    "rank correlation known from this number of methods only; more test images would not make them "
+    "narrower, more methods would. Metrics for which lower is better keep their sign: there, a negative "
+    "correlation is the useful one."
 )
 
 
@@ -177,10 +193,12 @@ def _about(asked: Relation, number: int) -> str:
     rank, map50 = asked.rank, METRIC_TITLES[HEADLINE]
     question = f"Does {asked.metric} say anything about {map50}?"
     if not defined(rank.value):
-        return f"{question} That cannot be said: with n = {number}, one of them is undefined or always the same."
+        return (
+            f"{question} That cannot be said: with n = {number}, one of them is undefined or always the same."
+        )
     lead = (
-        f"{question} With n = {number} methods its rank correlation is {signed(rank.value, 2)}, 95 % interval "
-        f"{_signed(rank.low)} to {_signed(rank.high)}: "
+        f"{question} With n = {number} methods its rank correlation is {signed(rank.value, 2)}, 95 % "
+        f"interval {_signed(rank.low)} to {_signed(rank.high)}: "
     )
     if rank.sure:
         direction = "higher" if rank.value > 0 else "lower"
@@ -201,8 +219,8 @@ def _about_all(found: tuple[Relation, ...]) -> str:
     if not sure:
         return f" The interval of the rank correlation includes zero for each of {len(known)} metrics."
     return (
-        f" Of {len(known)} metrics, the interval of the rank correlation excludes zero for {join(sure)}; one in "
-        "twenty would by chance alone, and metrics that resemble each other do so together."
+        f" Of {len(known)} metrics, the interval of the rank correlation excludes zero for {join(sure)}; one "
+        "in twenty would by chance alone, and metrics that resemble each other do so together."
     )
 
 

@@ -27,9 +27,9 @@ def strata_section(context: Context) -> list[Block] | str:
     blocks: list[Block] = [
         Heading("Where fusion helps"),
         Paragraph.of(
-            f"Differences to {context.results.base} within parts of the test split: mAP50, and recall at equal "
-            f"precision. {FOREST} Each stratum is another look at the same images: with many of them, some stand "
-            f"out by chance. {protocol_title(protocol)}."
+            f"Differences to {context.results.base} within parts of the test split: mAP50, and recall at "
+            f"equal precision. {FOREST} Each stratum is another look at the same images: with many of them, "
+            f"some stand out by chance. {protocol_title(protocol)}."
         ),
     ]
     for family, title in FAMILIES.items():

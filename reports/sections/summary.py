@@ -21,9 +21,10 @@ def summary_section(context: Context) -> list[Block] | str:
         Heading("What changed and how sure", new_page=True),
         Paragraph.of(
             f"All differences are to {base} under the same protocol. "
-            f"{context.intervals(protocol, long=True)} Simultaneous: the intervals of all sources hold at once, "
-            "so that the best of many is not taken for better. Bold: the interval excludes zero. Equal "
-            f"precision: thresholds chosen on val, where every source has the precision of {base} at its best F1."
+            f"{context.intervals(protocol, long=True)} Simultaneous: the intervals of all sources hold at "
+            "once, so that the best of many is not taken for better. Bold: the interval excludes zero. "
+            f"Equal precision: thresholds chosen on val, where every source has the precision of {base} at "
+            "its best F1."
         ),
         _score_table(context, protocol),
     ]
@@ -48,7 +49,11 @@ def _score_table(context: Context, protocol: str) -> Table:
 
     def cells(source: str) -> list[Cell]:
         gap, rank = context.gap(protocol, source), ranks.get(source)
-        tests = [decimal(gap.p_holm, 3), decimal(gap.p_sign_flip, 3), gap.kind.plain(gap.detectable)] if gap else []
+        tests = (
+            [decimal(gap.p_holm, 3), decimal(gap.p_sign_flip, 3), gap.kind.plain(gap.detectable)]
+            if gap
+            else []
+        )
         span = f"{rank['rank_low']:g} to {rank['rank_high']:g}" if rank and defined(rank["rank_low"]) else "–"
         return [
             Cell(_score(context, protocol, source)), *difference_cells(gap),
@@ -58,7 +63,8 @@ def _score_table(context: Context, protocol: str) -> Table:
 
     note = (
         "Could show: the smallest difference that this test would have shown 4 times in 5. Sign flip: "
-        "permutation test over blocks, for each source by itself. P(best), rank: over draws of blocks and seeds."
+        "permutation test over blocks, for each source by itself. P(best), rank: over draws of blocks and "
+        "seeds."
     )
     caption = context.caption(protocol, f"mAP50 in AP points against {context.results.base}.")
     return source_table(context, protocol, "differences", caption, columns, cells, note, failed=True)
@@ -91,7 +97,10 @@ def _objects_table(context: Context, protocol: str) -> Table:
         names = ("false_alarms_per_image", "reference_false_alarms_per_image")
         return [*counts, *(Cell(decimal(row[name])) for name in names)]
 
-    text = f"Objects that {context.results.base} gets wrong and a source right (fixed), and the reverse (broken)."
+    text = (
+        f"Objects that {context.results.base} gets wrong and a source right (fixed), and the reverse "
+        "(broken)."
+    )
     caption = context.caption(protocol, text, point=HEADLINE_POINT)
     return source_table(context, protocol, "balance", caption, columns, cells)
 
@@ -108,7 +117,9 @@ def labels_tables(
             continue
         columns: list[Column] = []
         for (true, predicted), rows in zip(both, counts, strict=True):
-            group = f"{true} called {predicted}, of {mean_count(max(row['objects'] for row in rows.values()))}"
+            group = (
+                f"{true} called {predicted}, of {mean_count(max(row['objects'] for row in rows.values()))}"
+            )
             columns += heads(("top label", "same first", "Δ rate", "interval"), group)
 
         def cells(source: str, both: tuple = both, counts: list = counts) -> list[Cell]:  # type: ignore[type-arg]
@@ -121,8 +132,8 @@ def labels_tables(
             return found
 
         text = (
-            f"{pair[0]} called {pair[1]}, and the reverse: trading one for the other gains nothing. Δ rate in "
-            f"percent points against {context.results.base}."
+            f"{pair[0]} called {pair[1]}, and the reverse: trading one for the other gains nothing. Δ rate "
+            f"in percent points against {context.results.base}."
         )
         note = (
             "Top label: the object's highest-scoring label, what the system calls it. Same first: the "

@@ -135,7 +135,16 @@ def test_missing_tables_are_named_in_one_line_and_break_nothing(tmp_path: Path) 
     results = load_results(run)
     document = make_document(make_context(results), lambda _: None)
     said = repr(document.blocks)
-    for name in ("per_class", "operating", "confusion", "differences", "errors", "calibration", "quality", "fusion"):
+    for name in (
+        "per_class",
+        "operating",
+        "confusion",
+        "differences",
+        "errors",
+        "calibration",
+        "quality",
+        "fusion",
+    ):
         assert f"{name}.csv" in said, name
     heads = [block.text for block in document.blocks if isinstance(block, Heading)]
     assert "Detection" in heads and "Kinds of error" not in heads and "Fusion quality" not in heads

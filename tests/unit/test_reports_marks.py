@@ -65,7 +65,13 @@ def test_marked_in_tables_notes_and_verdict(tmp_path: Path) -> None:
         block.label: [row[0].text for row in block.rows] for block in blocks if isinstance(block, Table)
     }
     marked = {label for label, cells in firsts.items() if "RegionFuse † ‡" in cells}
-    wanted = {"detection-retrained", "detection-frozen", "differences-retrained", "balance-retrained", "cards"}
+    wanted = {
+        "detection-retrained",
+        "detection-frozen",
+        "differences-retrained",
+        "balance-retrained",
+        "cards",
+    }
     assert wanted <= marked
     assert not [label for label, cells in firsts.items() if "RegionFuse" in cells]  # never without its marks
     assert {cell for cells in firsts.values() for cell in cells if cell.startswith("Average")} == {"Average"}

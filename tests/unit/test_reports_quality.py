@@ -70,7 +70,9 @@ def test_intervals_are_drawn_over_the_stored_blocks(tmp_path: Path) -> None:
     rows = frame[frame["source"] == "average"].sort_values("image").reset_index(drop=True)
     means = rows["SF"].groupby(rows.index % 6).mean()
     half = 2.570582 * means.std(ddof=1) / 6**0.5
-    assert quality.high.loc["average", "SF"] - quality.mean.loc["average", "SF"] == pytest.approx(half, rel=0.05)
+    assert quality.high.loc["average", "SF"] - quality.mean.loc["average", "SF"] == pytest.approx(
+        half, rel=0.05
+    )
 
 
 def test_one_modality_alone_is_shown_but_not_ranked(tmp_path: Path) -> None:

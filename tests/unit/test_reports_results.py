@@ -54,7 +54,8 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["per_class.csv", "confusion.csv", "operating.csv", "differences.csv", "balance.csv", "strata.csv"]
+    "name",
+    ["per_class.csv", "confusion.csv", "operating.csv", "differences.csv", "balance.csv", "strata.csv"],
 )
 def test_optional_tables_are_noted_not_demanded(run: Path, name: str) -> None:
     (run / "tables" / name).unlink()

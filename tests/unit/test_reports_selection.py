@@ -123,7 +123,9 @@ def test_truck_and_car_come_first_whatever_the_case_then_what_is_confused_most(t
         ("equal_precision", "cat", "dog", 2, 9, 9, 0.2),  # by the permissive count it would come first
         ("own_best_f1", "cat", "cow", 9, 9, 9, 1.0),  # at the wrong operating point
     ]
-    pd.DataFrame([{**row, **dict(zip(names, values, strict=True))} for values in rows]).to_csv(path, index=False)
+    pd.DataFrame([{**row, **dict(zip(names, values, strict=True))} for values in rows]).to_csv(
+        path, index=False
+    )
     assert chosen_pairs(load_results(run)) == (("dog", "cow"), ("cat", "dog"))
 
 

@@ -36,9 +36,7 @@ def context_of(folder: Path, **facts: Any) -> Context:
     return make_context(load_results(write_fake_run(folder, Fake(**{**THREE, **facts}))))
 
 
-def edited(
-    run: Path, table: str, where: dict[str, Any], values: dict[str, Any]
-) -> Context:
+def edited(run: Path, table: str, where: dict[str, Any], values: dict[str, Any]) -> Context:
     """Change the rows of a stored table that ``where`` names, at least one."""
     path = run / "tables" / f"{table}.csv"
     frame = pd.read_csv(path, keep_default_na=True)
@@ -101,7 +99,9 @@ def test_an_established_difference_is_named_with_what_it_covers(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("values", [SIMULTANEOUS_INCLUDES, SIMULTANEOUS_EXCLUDES])
-def test_with_one_seed_no_page_claims_more_than_these_detectors(tmp_path: Path, values: dict[str, float]) -> None:
+def test_with_one_seed_no_page_claims_more_than_these_detectors(
+    tmp_path: Path, values: dict[str, float]
+) -> None:
     context = verdict_with(tmp_path / "run", **values)
     verdict = " ".join(make_verdict(context))
     assert "chance in training is not in them" in verdict
@@ -119,7 +119,13 @@ def test_the_sign_flip_test_is_heard(tmp_path: Path) -> None:
 
 
 def test_equivalence_is_said_only_where_it_is_shown(tmp_path: Path) -> None:
-    near = {"value": 0.001, "low": -0.006, "high": 0.008, "simultaneous_low": -0.008, "simultaneous_high": 0.01}
+    near = {
+        "value": 0.001,
+        "low": -0.006,
+        "high": 0.008,
+        "simultaneous_low": -0.008,
+        "simultaneous_high": 0.01,
+    }
     said = make_verdict(verdict_with(tmp_path / "run", **{**near, "equivalent": "True"}))[0]
     assert "equivalent within ±1 AP: RegionFuse" in said
 
@@ -135,7 +141,9 @@ def test_with_fewer_than_five_blocks_there_is_no_interval_and_nothing_is_establi
     assert "Established" not in said and " to +" not in said and " to −" not in said
     blocks_of_summary = summary_section(context)
     assert isinstance(blocks_of_summary, list)
-    cells = [cell for block in blocks_of_summary if isinstance(block, Table) for row in block.rows for cell in row]
+    cells = [
+        cell for block in blocks_of_summary if isinstance(block, Table) for row in block.rows for cell in row
+    ]
     assert not any(cell.bold for cell in cells)
     assert not any(cell.text.startswith("[") for cell in cells)
 
