@@ -24,11 +24,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEAST_BLOCKS: Final = 5  # fewer blocks that matter: no interval and no p-value
 _POWER: Final = 0.8
-_NORMAL_DRAWS: Final = 10_000
+_NORMAL_DRAWS: Final = 1_500
+_ITERATIONS: Final = 4  # to the level of simultaneous intervals; it settles within three
 _EXACT_BLOCKS: Final = 14  # 2^13 = 8,192 sign patterns up to the global sign; beyond, random ones
 _RANDOM_FLIPS: Final = 9_999
 _SAME: Final = 1e-12  # a relative change by less is rounding
@@ -51,7 +52,7 @@ class Comparison:
         df: degrees of freedom of the whole.
         detectable: smallest true difference that would have been found with 80 % power at level ``alpha``.
         equivalent: bool, the ``1 - 2 alpha`` interval lies within the margin; None if no margin was asked for.
-        blocks: int64, blocks whose removal changes the quantity of the source or of the reference.
+        blocks: int64, blocks that matter: with a size, or whose removal changes the quantity of the source or the reference.
         seeds: int64, seeds that the source and the reference have (both together, when seeds are paired).
         covers: object (text), what the interval is about: ``methods`` (three or more seeds), ``few seeds`` (two),
             ``these detectors`` (one; the variance over trainings is then not in the interval).
@@ -104,6 +105,7 @@ def compare(
     paired_seeds: bool = False,
     alpha: float = 0.05,
     equivalence: float | None = None,
+    sizes: np.ndarray | None = None,
 ) -> Comparison:
     """Compare every source with one reference.
 
@@ -119,6 +121,8 @@ def compare(
         paired_seeds: seed s is one detector run on all sources (``frozen``), not a training per source.
         alpha: 1 - level of the intervals.
         equivalence: differences within +- this margin count as none.
+        sizes: shape (B,), weight of each test block in the quantity (its objects, of the class or stratum that the
+            quantity is about). The sign-flip test needs it; without it ``p_sign_flip`` is NaN.
     """
     if values.ndim != 2 or without.shape[:2] != values.shape or without.ndim != 3:
         raise ValueError(
@@ -141,12 +145,10 @@ def compare(
         shared = np.full(len(own), own[reference])
     difference = _blank(own - shared, reference)
 
-    test = _influences(values, without, present, paired_seeds, reference)
-    val = (
-        _influences(values, without_val, present, paired_seeds, reference)
-        if without_val is not None
-        else None
-    )
+    test = _influences(values, without, present, paired_seeds, reference, sizes)
+    val = None
+    if without_val is not None:
+        val = _influences(values, without_val, present, paired_seeds, reference, None)
     seed_variance, seed_df, noise = _seed_variance(values, without, present, seeds, paired_seeds, reference)
     parts = [(test.variance - noise, test.df), (seed_variance, seed_df)]
     if val is not None:
@@ -160,8 +162,7 @@ def compare(
     se, df = np.where(known, se, np.nan), np.where(known, df, np.nan)
     p = _p_values(difference, se, df)
     together = _simultaneous_alpha(test, val, net_seeds, known & (se > 0), reference, alpha)
-    half = stats.t.ppf(1 - alpha / 2, df) * se
-    wide = stats.t.ppf(1 - together / 2, df) * se
+    half, wide = (_t_quantile(level / 2, df) * se for level in (alpha, together))
     return Comparison(
         value=difference,
         low=difference - half,
@@ -170,15 +171,15 @@ def compare(
         simultaneous_high=difference + wide,
         p=p,
         p_holm=_holm(p),
-        p_sign_flip=_sign_flip(difference, test, known),
+        p_sign_flip=_sign_flip(difference, test, known, sizes),
         se_blocks=_blank(np.sqrt(test.variance), reference),
         se_val=_blank(se_val, reference),
         se_seeds=_blank(np.sqrt(net_seeds), reference),
         df=df,
-        detectable=half + stats.t.ppf(_POWER, df) * se,
+        detectable=half + _t_quantile(1 - _POWER, df) * se,
         equivalent=None
         if equivalence is None
-        else known & (np.abs(difference) + stats.t.ppf(1 - alpha, df) * se < equivalence),
+        else known & (np.abs(difference) + _t_quantile(alpha, df) * se < equivalence),
         blocks=test.blocks,
         seeds=seeds,
         covers=np.array(["these detectors", "few seeds", "methods"], dtype=object)[np.clip(seeds, 1, 3) - 1],
@@ -223,27 +224,24 @@ def ranks(
         drawn = mine[picks[:, : len(mine)] % len(mine)]  # (R, seeds of this source)
         together[k] = draws[k][drawn, np.arange(count)[:, None]].mean(axis=1)
     ranked = present.any(axis=1)
-    whole = together[:, ~np.isnan(together[ranked]).any(axis=0)] * (-1 if larger_is_better else 1)
-
-    result = {name: np.full(sources, np.nan) for name in ("p_best", "rank", "low", "high", "blocks", "seeds")}
-    own = np.nanmean(draws, axis=2) if values is None else np.asarray(values, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(present, own, 0.0).sum(axis=1) / np.where(ranked, present.sum(axis=1), np.nan)
-    result["rank"][ranked] = stats.rankdata(mean[ranked] * (-1 if larger_is_better else 1))
-    if ranked.any() and whole.shape[1]:
-        best = whole[ranked] == whole[ranked].min(axis=0)
-        result["p_best"][ranked] = (best / best.sum(axis=0)).mean(axis=1)
-        order = stats.rankdata(whole[ranked], axis=0)
-        limits = np.quantile(order, [0.025, 0.975], axis=1, method="inverted_cdf")
-        result["low"][ranked], result["high"][ranked] = limits
+    sign = -1 if larger_is_better else 1
+    whole = together[ranked] * sign
+    whole = whole[:, ~np.isnan(whole).any(axis=0)]
+    result = Ranks(*(np.full(sources, np.nan) for _ in range(6)))
     for k in np.flatnonzero(ranked):
-        of_seeds = draws[k, present[k]]
-        result["blocks"][k] = np.nanstd(of_seeds.mean(axis=0))
-        spread = np.nanmean(of_seeds, axis=1)
-        result["seeds"][k] = spread.std(ddof=1) / np.sqrt(len(spread)) if len(spread) > 1 else 0.0
-    return Ranks(
-        result["p_best"], result["rank"], result["low"], result["high"], result["blocks"], result["seeds"]
-    )
+        level = draws[k, present[k]]
+        result.se_blocks[k] = np.nanstd(level.mean(axis=0))
+        of_seeds = np.nanmean(level, axis=1)
+        result.se_seeds[k] = of_seeds.std(ddof=1) / np.sqrt(len(of_seeds)) if len(of_seeds) > 1 else 0.0
+        result.rank[k] = of_seeds.mean() if values is None else np.nanmean(values[k])
+    result.rank[ranked] = stats.rankdata(result.rank[ranked] * sign)
+    if ranked.any() and whole.shape[1]:
+        best = whole == whole.min(axis=0)
+        result.p_best[ranked] = (best / best.sum(axis=0)).mean(axis=1)
+        order = stats.rankdata(whole, axis=0)
+        limits = np.quantile(order, [0.025, 0.975], axis=1, method="inverted_cdf")
+        result.low[ranked], result.high[ranked] = limits
+    return result
 
 
 @dataclass(frozen=True)
@@ -254,7 +252,8 @@ class _Influences:
         blocks: shape (K,), int64, blocks that matter for the source or the reference.
         matters: shape (K, B), bool.
         own: shape (K, B), what removal of a block changes in each source, mean over the seeds.
-        pair: shape (K, B), the same of the difference, scaled so that the sum of squares is the variance.
+        difference: shape (K, B), the same of the difference to the reference.
+        pair: shape (K, B), ``difference`` scaled so that the sum of squares is the variance.
         variance: shape (K,).
         df: shape (K,), of the variance.
     """
@@ -262,13 +261,19 @@ class _Influences:
     blocks: np.ndarray
     matters: np.ndarray
     own: np.ndarray
+    difference: np.ndarray
     pair: np.ndarray
     variance: np.ndarray
     df: np.ndarray
 
 
 def _influences(
-    values: np.ndarray, without: np.ndarray, present: np.ndarray, paired_seeds: bool, reference: int
+    values: np.ndarray,
+    without: np.ndarray,
+    present: np.ndarray,
+    paired_seeds: bool,
+    reference: int,
+    sizes: np.ndarray | None,
 ) -> _Influences:
     """Return the contributions of blocks to the differences; ``present`` (K, S) says which seeds count."""
     changed = np.where(present[..., None], values[..., None] - without, 0.0)  # (K, S, B)
@@ -278,11 +283,14 @@ def _influences(
     base = np.einsum("ks,sb->kb", present, changed[reference]) / count if paired_seeds else own[reference]
     some = (changed != 0).any(axis=1)
     matters = some | some[reference]
+    if sizes is not None:
+        matters |= np.asarray(sizes) > 0  # also where removal happens to leave the value as it is
     blocks = matters.sum(axis=1)
-    pair = (own - base) * np.sqrt((blocks - 1) / np.maximum(blocks, 1))[:, None]
-    pair[reference] = 0.0
+    removed = own - base
+    removed[reference] = 0.0
+    pair = removed * np.sqrt(np.maximum(blocks - 1, 0) / np.maximum(blocks, 1))[:, None]
     variance = (pair**2).sum(axis=1)
-    return _Influences(blocks, matters, own, pair, variance, _jackknife_df(pair, variance, blocks))
+    return _Influences(blocks, matters, own, removed, pair, variance, _jackknife_df(pair, variance, blocks))
 
 
 def _jackknife_df(pair: np.ndarray, variance: np.ndarray, blocks: np.ndarray) -> np.ndarray:
@@ -302,7 +310,7 @@ def _jackknife_df(pair: np.ndarray, variance: np.ndarray, blocks: np.ndarray) ->
         sources = len(unit) ** 2 / ((unit @ unit.T) ** 2).sum()
         profile = squares.mean(axis=0)
         pooled = (1 + 2 / sources) * (1 / (profile**2).sum() - 1)
-        df[usable] = np.clip(np.minimum(own, pooled), 1, np.maximum(blocks[usable] - 1, 1))
+        df[usable] = np.clip(np.minimum(own, pooled) - 0.5, 1, np.maximum(blocks[usable] - 1, 1))
     return df
 
 
@@ -355,11 +363,16 @@ def _satterthwaite(variance: np.ndarray, parts: list[tuple[np.ndarray, np.ndarra
         return np.where(np.asarray(scatter) > 0, np.maximum(variance**2 / scatter, 1.0), 1.0)
 
 
+def _t_quantile(tail: float, df: np.ndarray) -> np.ndarray:
+    """Return what Student's t exceeds with probability ``tail``."""
+    return -special.stdtrit(df, tail)
+
+
 def _p_values(difference: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:
     """Return two-sided p-values; sources that are equal in every block differ by nothing for sure."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(difference == 0, 0.0, np.abs(difference) / se)
-    return np.where(np.isnan(se), np.nan, 2 * stats.t.sf(t, df))
+    return np.where(np.isnan(se), np.nan, 2 * special.stdtr(df, -t))
 
 
 def _simultaneous_alpha(
@@ -388,11 +401,32 @@ def _simultaneous_alpha(
     loose = np.sqrt(apart_variance + _of_source(net_seeds, rows))
     features = [test.pair[rows] * np.sqrt(1 - shrink)] + ([val.pair[rows]] if val is not None else [])
     fixed = np.concatenate(features, axis=1)
-    scale = np.sqrt((fixed**2).sum(axis=1) + loose[:-1] ** 2 + loose[-1] ** 2)[:, None]
-    weights = np.concatenate([fixed, np.diag(loose[:-1]), np.full((count, 1), -loose[-1])], axis=1) / scale
-    drawn = weights.astype(np.float32) @ _normal_draws(weights.shape[1])  # (sources, draws)
-    highest = np.abs(drawn, out=drawn).max(axis=0)
-    return float(np.clip(2 * stats.norm.sf(np.quantile(highest, 1 - alpha)), alpha / count, alpha))
+    weights = np.concatenate([fixed, np.diag(loose[:-1]), np.full((count, 1), -loose[-1])], axis=1)
+    weights /= np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    return _level_of_largest(weights, alpha)
+
+
+def _level_of_largest(weights: np.ndarray, alpha: float) -> float:
+    """Return the p-value that the smallest of n correlated ones undercuts with probability ``alpha``.
+
+    Args:
+        weights: shape (n, F), rows of length 1: statistics are ``weights @ normal numbers``.
+
+    The probability of a union is ``n a E[1 / N]``: draw which of the n p-values lies below a, then the others given
+    that one, and count the N that lie below. It scatters far less than the share of draws below a.
+    """
+    count = len(weights)
+    free, tail, which = _normal_draws(weights.shape[1], count)
+    statistics = weights.astype(np.float32) @ free  # (n, draws)
+    along = (weights @ weights.T).astype(np.float32)[:, which]
+    own = statistics[which, np.arange(len(which))]
+    level = alpha / np.sqrt(count)
+    for _ in range(_ITERATIONS):
+        limit = -special.ndtri(level / 2)
+        forced = -special.ndtri(tail * level / 2).astype(np.float32)
+        below = (np.abs(statistics + along * (forced - own)) >= np.float32(limit)).sum(axis=0)
+        level = float(np.clip(alpha / (count * (1 / np.maximum(below, 1)).mean()), alpha / count, alpha))
+    return level
 
 
 def _of_source(net_seeds: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -402,9 +436,11 @@ def _of_source(net_seeds: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def _normal_draws(features: int) -> np.ndarray:
+def _normal_draws(features: int, sources: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return normal numbers (features, draws), float32, uniform ones (draws,), and a source for each draw."""
     generator = np.random.default_rng(0)
-    return generator.standard_normal((features, _NORMAL_DRAWS), dtype=np.float32)
+    normal = generator.standard_normal((features, _NORMAL_DRAWS), dtype=np.float32)
+    return normal, generator.random(_NORMAL_DRAWS), np.arange(_NORMAL_DRAWS) % sources
 
 
 @functools.lru_cache(maxsize=8)
@@ -418,25 +454,28 @@ def _signs(blocks: int) -> np.ndarray:
     return (1 - 2 * patterns).astype(np.float32)
 
 
-def _sign_flip(difference: np.ndarray, test: _Influences, known: np.ndarray) -> np.ndarray:
+def _sign_flip(
+    difference: np.ndarray, test: _Influences, known: np.ndarray, sizes: np.ndarray | None
+) -> np.ndarray:
     """Return p-values adjusted over sources: share of sign patterns whose largest statistic reaches the source's.
 
-    A block's contribution is its pseudo-value, ``D / B + (B - 1) / B (D - D_-b)``; a source's statistic is the sum of
-    contributions over the root of the sum of their squares, which flipping leaves alone.
+    If there is no difference, a block's contribution is as likely to favour the source as the reference. With the
+    block's share w of the set it is ``w D + (1 - w) (D - D_-b)``: for a mean exactly ``w`` times the block's own
+    difference, so that contributions add up to D. A source's statistic is their sum over the root of the sum of
+    their squares, which flipping leaves alone.
     """
     p = np.full(len(difference), np.nan)
     rows = np.flatnonzero(known)
-    if not len(rows):
+    if sizes is None or not len(rows):
         return p
-    n = test.blocks[rows, None]
-    share = difference[rows, None] / n + test.pair[rows] * np.sqrt((n - 1) / n)
-    share = np.where(test.matters[rows], share, 0.0)
-    scale = np.sqrt((share**2).sum(axis=1, keepdims=True))
-    share = np.divide(share, scale, out=np.zeros_like(share), where=scale > 0)
+    weight = np.where(test.matters[rows], np.asarray(sizes, dtype=np.float64), 0.0)
+    weight /= weight.sum(axis=1, keepdims=True)
+    share = weight * difference[rows, None] + (1 - weight) * test.difference[rows]
+    share /= np.maximum(np.sqrt((share**2).sum(axis=1, keepdims=True)), np.finfo(np.float64).tiny)
     used = test.matters[rows].any(axis=0)
     flipped = share[:, used].astype(np.float32) @ _signs(int(used.sum()))  # (rows, F)
     largest = np.sort(np.abs(flipped, out=flipped).max(axis=0))
-    reached = np.searchsorted(largest, flipped[:, 0] * (1 - 1e-5) - 1e-6, side="left")
+    reached = np.searchsorted(largest, flipped[:, 0] - 1e-5, side="left")  # ties are equal but for rounding
     p[rows] = (len(largest) - reached) / len(largest)
     return p
 

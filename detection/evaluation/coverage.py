@@ -1,0 +1,502 @@
+"""Do the intervals hold? Simulated detectors whose true differences are known, judged by :mod:`.resample`.
+
+Objects lie in blocks of lognormal sizes. A detector's response to an object is a normal number with parts that all
+sources share (hard objects), that are the source's own, and that are one training's own; each part correlates within a
+block. An object is found with a score of level + response where that is positive; false alarms are Poisson, with
+rates that scatter between blocks. Recall, precision and average precision of the whole population follow in closed
+form or by quadrature, and so does the balance at the thresholds that the population would choose.
+
+With three seeds the truth is the difference of methods (the mean over trainings), with one that of these detectors.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from .resample import compare, draw_blocks
+
+QUANTITIES: Final = ("recall", "precision", "average_precision", "balance")
+COVERAGE: Final = (0.93, 0.97)  # wanted, from COVERED_BLOCKS blocks on
+COVERED_BLOCKS: Final = 10
+FALSE_VERDICTS: Final = 0.06  # at most, for any number of equal sources
+_OBJECTS = 10.0  # objects of a block, on average
+_SIZE_SIGMA = 1.0  # of the logarithm of a block's size
+_LEVEL = 0.5  # of the reference: recall 0.69
+_STEP = 0.1  # between neighbouring levels of sources that differ
+_SHARED, _SINGLE = 0.5, 0.15  # parts of the variance of a response: of all sources, of one training
+_ALARMS = 0.6  # false alarms per object
+_ALARM_SCORE = 0.7  # mean score of a false alarm
+_OLD_DRAWS = 500
+_THRESHOLDS = np.linspace(0, 4, 161)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting of the simulation.
+
+    Attributes:
+        quantity: one of ``QUANTITIES``.
+        sources: number of sources, the first is the reference.
+        blocks: test blocks.
+        icc: correlation of responses within a block, in [0, 1].
+        seeds: trainings of each source.
+        seed_sd: standard deviation over trainings, in standard errors (over test sets) of the difference.
+        differ: whether the sources' levels differ; otherwise all are equal.
+        val_blocks: val blocks, for the balance.
+    """
+
+    quantity: str
+    sources: int
+    blocks: int
+    icc: float
+    seeds: int = 1
+    seed_sd: float = 0.0
+    differ: bool = False
+    val_blocks: int = 0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the replications of a cell gave; all shares in [0, 1].
+
+    Attributes:
+        difference: largest true difference between a source and the reference.
+        coverage: share of individual intervals that hold the true difference.
+        simultaneous_coverage: share of replications in which all simultaneous intervals do.
+        false_verdicts: share in which one does not; with equal sources: a verdict where there is nothing.
+        sign_flip_verdicts: share in which a sign-flip p-value is below 0.05 (NaN where sources differ).
+        width: median width of the individual interval over that of a normal interval with the true standard error.
+        old_coverage, old_false_verdicts: of percentile intervals of a bootstrap over blocks, unadjusted, hull over seeds.
+        replications: number of simulated evaluations.
+    """
+
+    difference: float
+    coverage: float
+    simultaneous_coverage: float
+    false_verdicts: float
+    sign_flip_verdicts: float
+    width: float
+    old_coverage: float
+    old_false_verdicts: float
+    replications: int
+
+
+def cells(quick: bool = False) -> list[Cell]:
+    """Return the settings that are simulated; ``quick`` leaves a few."""
+    if quick:
+        return [
+            Cell("recall", 2, 10, 0.3),
+            Cell("recall", 30, 10, 0.3),
+            Cell("recall", 5, 20, 0.3, seeds=3, seed_sd=1.0, differ=True),
+            Cell("precision", 2, 20, 0.3, differ=True),
+            Cell("average_precision", 2, 20, 0.3),
+            Cell("balance", 2, 20, 0.3, val_blocks=20),
+        ]
+    numbers = (5, 10, 20, 50, 100)
+    result = [
+        Cell(q, 2, b, icc) for q in ("recall", "precision") for icc in (0, 0.1, 0.3, 0.5) for b in numbers
+    ]
+    result += [Cell(q, 5, b, 0.3, differ=True) for q in ("recall", "precision") for b in numbers]
+    result += [Cell("recall", k, b, 0.3) for k in (5, 10, 30) for b in numbers]
+    result += [Cell("recall", 2, b, 0.3, 3, sd) for sd in (0, 0.5, 1) for b in (5, 10, 20, 50)]
+    result += [Cell("recall", k, b, 0.3, 3, sd) for k in (10, 30) for sd in (0.5, 1) for b in (10, 20)]
+    result += [Cell("recall", 5, 20, 0.3, 3, sd, differ=True) for sd in (0, 0.5, 1)]
+    result += [Cell("recall", 5, 20, 0.3, 1, 1, differ=True)]
+    result += [
+        Cell("average_precision", 2, b, icc)
+        for b, icc in ((5, 0.3), (10, 0), (10, 0.3), (20, 0.3), (50, 0.3))
+    ]
+    result += [Cell("average_precision", 5, 20, 0.3, differ=True), Cell("average_precision", 10, 10, 0.3)]
+    result += [Cell("average_precision", 2, 20, 0.3, 3, sd, differ=sd > 0) for sd in (0, 1)]
+    result += [Cell("balance", 2, b, 0.3, val_blocks=v) for b, v in ((10, 10), (20, 10), (20, 20), (50, 25))]
+    result += [
+        Cell("balance", 5, 20, 0.3, differ=True, val_blocks=20),
+        Cell("balance", 10, 20, 0.3, val_blocks=20),
+    ]
+    result += [Cell("balance", 2, 20, 0.3, 3, 0.5, val_blocks=20)]
+    return result
+
+
+def run_coverage(
+    replications: int = 2000,
+    quick: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> pd.DataFrame:
+    """Simulate all cells; one row each, deterministic for a number of replications, whatever the workers.
+
+    Args:
+        replications: simulated evaluations of a cell.
+        quick: only a few cells.
+        workers: processes; by default one per core.
+        progress: called with done, total and a message.
+    """
+    work = cells(quick)
+    parts = [(cell, part) for cell in work for part in _parts(replications)]
+    parts.sort(key=lambda item: -_cost(item[0]))
+    outcomes: dict[Cell, list[tuple[int, _Outcome]]] = {}
+    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        waiting = {pool.submit(replicate, cell, part): (cell, part) for cell, part in parts}
+        for done, future in enumerate(as_completed(waiting), start=1):
+            cell, part = waiting[future]
+            outcomes.setdefault(cell, []).append((part.start, future.result()))
+            if progress:
+                progress(done, len(parts), f"{cell.quantity}, {cell.sources} sources, {cell.blocks} blocks")
+    rows = [
+        asdict(cell) | asdict(judge([o for _, o in sorted(outcomes[cell], key=lambda item: item[0])]))
+        for cell in work
+    ]
+    return pd.DataFrame(rows)
+
+
+def targets_met(table: pd.DataFrame) -> pd.Series:
+    """Return which rows meet the targets: coverage, from ``COVERED_BLOCKS`` blocks on, and false verdicts."""
+    covered = table["coverage"].between(*COVERAGE) | (table["blocks"] < COVERED_BLOCKS)
+    return covered & (table["false_verdicts"] <= FALSE_VERDICTS)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Of R replications with K - 1 compared sources: differences less their truths, and what was said of them."""
+
+    truth: float
+    error: np.ndarray  # (R, K - 1)
+    half: np.ndarray  # (R, K - 1), half the width of the interval
+    covered: np.ndarray  # (R, K - 1), bool
+    together: np.ndarray  # (R,), bool
+    flipped: np.ndarray  # (R,), smallest sign-flip p-value, NaN where sources differ
+    old: np.ndarray  # (R, K - 1), float, whether the percentile interval covers; NaN where it was not made
+
+
+def judge(outcomes: Sequence[_Outcome]) -> Judged:
+    """Summarise the replications of one cell."""
+    covered = np.concatenate([o.covered for o in outcomes])
+    together = np.concatenate([o.together for o in outcomes])
+    error, half = (np.concatenate([getattr(o, name) for o in outcomes]) for name in ("error", "half"))
+    flipped = np.concatenate([o.flipped for o in outcomes])
+    old = np.concatenate([o.old for o in outcomes])
+    made = not np.isnan(old).all()
+    return Judged(
+        difference=max((o.truth for o in outcomes), key=abs),
+        coverage=float(covered.mean()),
+        simultaneous_coverage=float(together.mean()),
+        false_verdicts=float(1 - together.mean()),
+        sign_flip_verdicts=float((flipped < 0.05).mean()) if not np.isnan(flipped).all() else float("nan"),
+        width=float(np.median(half) / (1.96 * error.std())),
+        old_coverage=float(old.mean()) if made else float("nan"),
+        old_false_verdicts=float(1 - old.all(axis=1).mean()) if made else float("nan"),
+        replications=len(together),
+    )
+
+
+def replicate(cell: Cell, part: range) -> _Outcome:
+    """Simulate and judge the replications ``part`` of a cell."""
+    seed_sd = _seed_sd(cell)
+    rows: list[tuple[np.ndarray, ...]] = []
+    truth = 0.0
+    for number in part:
+        generator = np.random.default_rng([number, *_entropy(cell)])
+        sample = _sample(cell, seed_sd, generator)
+        truth = max(truth, *np.abs(sample.truth), key=abs)
+        found = compare(sample.values, sample.without, 0, sample.without_val, sizes=sample.sizes)
+        value, low, high = found.value[1:], found.low[1:], found.high[1:]
+        together = (found.simultaneous_low[1:] <= sample.truth) & (
+            sample.truth <= found.simultaneous_high[1:]
+        )
+        flipped = np.nan if cell.differ or sample.without_val is not None else found.p_sign_flip[1:].min()
+        rows.append(
+            (
+                value - sample.truth,
+                (high - low) / 2,
+                (low <= sample.truth) & (sample.truth <= high),
+                together.all(),
+                flipped,
+                _percentile(sample),
+            )
+        )
+    return _Outcome(truth, *(np.array(column) for column in zip(*rows, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One simulated evaluation of K sources with S seeds.
+
+    Attributes:
+        values: shape (K, S).
+        without: shape (K, S, B).
+        without_val: shape (K, S, V), or None.
+        truth: shape (K - 1,), true differences to the first source.
+        sizes: shape (B,), objects of each block.
+        counts: numerator and denominator of a ratio by block, shape (K, S, B) each, or None.
+    """
+
+    values: np.ndarray
+    without: np.ndarray
+    without_val: np.ndarray | None
+    truth: np.ndarray
+    sizes: np.ndarray
+    counts: tuple[np.ndarray, np.ndarray] | None
+
+
+def _sample(cell: Cell, seed_sd: float, generator: np.random.Generator) -> _Sample:
+    spread = np.arange(cell.sources) % 3 - 1 if cell.differ else np.zeros(cell.sources)
+    base = _LEVEL + _STEP * (spread - spread[0])
+    levels = base[:, None] + seed_sd * generator.standard_normal((cell.sources, cell.seeds))
+    if cell.seeds >= 3:
+        truth = _over_trainings(cell.quantity, tuple(base), seed_sd)
+    else:
+        truth = _population(cell.quantity, levels).mean(axis=1)
+        truth = truth[1:] - truth[0]
+    test = _draw_set(cell, cell.blocks, levels, generator)
+    sizes = np.diff(np.append(test.starts, test.scores.shape[-1]))
+    if cell.quantity == "balance":
+        val = _draw_set(cell, cell.val_blocks, levels, generator)
+        chosen = _choose(val)  # (K, S, 1 + V)
+        values, without = _recall_at(test, chosen[..., 0])
+        again = np.stack([_recall_at(test, chosen[..., v])[0] for v in range(1, chosen.shape[-1])], axis=-1)
+        return _Sample(values, without, again, truth, sizes, None)
+    if cell.quantity == "average_precision":
+        both = np.array(
+            [[_average_precision(test, k, s) for s in range(cell.seeds)] for k in range(cell.sources)]
+        )
+        return _Sample(both[..., 0], both[..., 1:], None, truth, sizes, None)
+    hits = _block_sums(test.scores > 0, test.starts)
+    below = np.broadcast_to(sizes, hits.shape) if cell.quantity == "recall" else hits + test.alarms
+    values = hits.sum(-1) / below.sum(-1)
+    without = (hits.sum(-1, keepdims=True) - hits) / (below.sum(-1, keepdims=True) - below)
+    return _Sample(values, without, None, truth, sizes, (hits, below))
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A simulated set of images: scores of objects (K, S, N), sorted by block; alarms by block (K, S, B)."""
+
+    scores: np.ndarray
+    starts: np.ndarray  # (B,), first object of each block
+    alarms: np.ndarray
+    alarm_scores: list[list[np.ndarray]]  # of each source and seed, sorted by block; empty if not wanted
+
+
+def _draw_set(cell: Cell, blocks: int, levels: np.ndarray, generator: np.random.Generator) -> _Set:
+    size = np.maximum(
+        1, np.round(generator.lognormal(np.log(_OBJECTS) - _SIZE_SIGMA**2 / 2, _SIZE_SIGMA, blocks))
+    ).astype(np.int64)
+    block = np.repeat(np.arange(blocks), size)
+    sources, seeds = levels.shape
+
+    def part(*shape: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return standard normal numbers of objects, correlated within blocks, and those of the blocks."""
+        of_block = generator.standard_normal((*shape, blocks), dtype=np.float32)
+        own = generator.standard_normal((*shape, len(block)), dtype=np.float32)
+        return np.sqrt(cell.icc) * of_block[..., block] + np.sqrt(1 - cell.icc) * own, of_block
+
+    shared, alarm_shared = part(1, 1)
+    of_source, alarm_source = part(sources, 1)
+    of_training, alarm_training = part(sources, seeds)
+    weights = np.sqrt([_SHARED, 1 - _SHARED - _SINGLE, _SINGLE])
+    response = weights[0] * shared + weights[1] * of_source + weights[2] * of_training
+    # False alarms scatter between blocks as far as responses do; they have no part in recall.
+    scatter = weights[0] * alarm_shared + weights[1] * alarm_source + weights[2] * alarm_training
+    rate = _ALARMS * size * np.exp(np.sqrt(cell.icc) * scatter - cell.icc / 2)
+    alarms = generator.poisson(rate) if cell.quantity != "recall" else np.zeros((sources, seeds, blocks), int)
+    wanted = cell.quantity in ("average_precision", "balance")
+    alarm_scores = [
+        [generator.exponential(_ALARM_SCORE, alarms[k, s].sum()) for s in range(seeds)] if wanted else []
+        for k in range(sources)
+    ]
+    starts = np.concatenate([[0], np.cumsum(size)[:-1]])
+    return _Set(response + levels[..., None], starts, alarms, alarm_scores)
+
+
+def _block_sums(array: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    return np.add.reduceat(array.astype(np.float64), starts, axis=-1)
+
+
+def _average_precision(drawn: _Set, k: int, s: int) -> np.ndarray:
+    """Return the area under precision's envelope over recall, shape (1 + B,): of all blocks, and without each."""
+    blocks = len(drawn.starts)
+    sizes = np.diff(np.append(drawn.starts, drawn.scores.shape[-1]))
+    scores = drawn.scores[k, s]
+    found = scores > 0
+    score = np.concatenate([scores[found], drawn.alarm_scores[k][s]])
+    correct = np.arange(len(score)) < found.sum()
+    block = np.concatenate(
+        [np.repeat(np.arange(blocks), sizes)[found], np.repeat(np.arange(blocks), drawn.alarms[k, s])]
+    )
+    order = np.argsort(-score)
+    correct, block = correct[order], block[order]
+    weights = np.concatenate([np.ones((1, blocks)), 1 - np.eye(blocks)]).astype(np.float32)
+    seen = np.zeros((blocks, len(order)), dtype=np.float32)
+    seen[block, np.arange(len(order))] = 1
+    seen = np.cumsum(seen, axis=1)[:, correct]
+    hits = np.zeros_like(seen)
+    hits[block[correct], np.arange(hits.shape[1])] = 1
+    kept = weights[:, block[correct]]
+    precision = np.cumsum(kept, axis=1) / np.maximum(weights @ seen, 1)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    return (envelope * kept).sum(axis=1) / (weights @ sizes)
+
+
+def _choose(val: _Set) -> np.ndarray:
+    """Return thresholds of equal precision, shape (K, S, 1 + V): from all of val, and without each val block.
+
+    The reference's (of the same seed) is that of its best F1; a source's is the lowest from which on its precision is
+    not below the reference's. Thresholds lie on a fixed grid, precision is interpolated.
+    """
+    blocks = len(val.starts)
+    sizes = np.diff(np.append(val.starts, val.scores.shape[-1]))
+    drop = np.concatenate([np.ones((1, blocks)), 1 - np.eye(blocks)])  # (1 + V, V)
+    edges = np.append(_THRESHOLDS, np.inf)
+    of_object = np.repeat(np.arange(blocks), sizes)
+    sources, seeds = val.scores.shape[:2]
+    chosen = np.empty((sources, seeds, 1 + blocks))
+    for s in range(seeds):
+        target = np.empty(1 + blocks)
+        for k in range(sources):
+            hits = drop @ _above(val.scores[k, s], of_object, blocks, edges)
+            alarms = drop @ _above(
+                val.alarm_scores[k][s], np.repeat(np.arange(blocks), val.alarms[k, s]), blocks, edges
+            )
+            precision = hits / np.maximum(hits + alarms, 1)
+            if k == 0:
+                best = np.argmax(2 * hits / (hits + alarms + (drop @ sizes)[:, None]), axis=1)
+                target = precision[np.arange(len(best)), best]
+            chosen[k, s] = [_crossing(row, goal) for row, goal in zip(precision, target, strict=True)]
+            if k == 0:
+                chosen[k, s] = _THRESHOLDS[best]
+    return chosen
+
+
+def _above(scores: np.ndarray, block: np.ndarray, blocks: int, edges: np.ndarray) -> np.ndarray:
+    """Return how many scores of each block reach each threshold, shape (blocks, thresholds)."""
+    cell = np.searchsorted(edges, scores, side="right") - 1
+    inside = cell >= 0
+    count = np.bincount(block[inside] * (len(edges) - 1) + cell[inside], minlength=blocks * (len(edges) - 1))
+    return np.cumsum(count.reshape(blocks, -1)[:, ::-1], axis=1)[:, ::-1].astype(np.float64)
+
+
+def _crossing(precision: np.ndarray, goal: float) -> float:
+    """Return the lowest threshold at which precision reaches ``goal``; that of the highest precision if none does."""
+    reached = np.flatnonzero(precision >= goal)
+    if not len(reached):
+        return float(_THRESHOLDS[np.argmax(precision)])
+    first = reached[0]
+    if first == 0:
+        return float(_THRESHOLDS[0])
+    before, after = precision[first - 1], precision[first]
+    step = (goal - before) / (after - before)
+    return float(_THRESHOLDS[first - 1] + step * (_THRESHOLDS[first] - _THRESHOLDS[first - 1]))
+
+
+def _recall_at(test: _Set, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return recall at thresholds (K, S): of all blocks (K, S), and without each (K, S, B)."""
+    hits = _block_sums(test.scores >= thresholds[..., None], test.starts)
+    sizes = np.diff(np.append(test.starts, test.scores.shape[-1]))
+    total = hits.sum(-1, keepdims=True)
+    return total[..., 0] / sizes.sum(), (total - hits) / (sizes.sum() - sizes)
+
+
+def _population(quantity: str, levels: np.ndarray) -> np.ndarray:
+    """Return the quantity of detectors of given levels in the whole population, in the shape of ``levels``.
+
+    For the balance, axis 0 holds the sources, the reference first, and thresholds are chosen on the population.
+    """
+    if quantity == "recall":
+        return stats.norm.cdf(levels)
+    if quantity == "precision":
+        recall = stats.norm.cdf(levels)
+        return recall / (recall + _ALARMS)
+    threshold = np.linspace(0, 6, 1201)
+    recall = stats.norm.cdf(levels[..., None] - threshold)
+    alarms = _ALARMS * np.exp(-threshold / _ALARM_SCORE)
+    precision = recall / (recall + alarms)
+    if quantity == "average_precision":
+        envelope = np.maximum.accumulate(
+            precision, axis=-1
+        )  # by rising threshold, falling recall: from the right
+        envelope = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+        steps = recall[..., :-1] - recall[..., 1:]
+        return (steps * (envelope[..., :-1] + envelope[..., 1:]) / 2).sum(-1) + recall[..., -1]
+    best = np.argmax(2 * recall[0] / (recall[0] + alarms + 1), axis=-1)
+    target = np.take_along_axis(precision[0], best[..., None], -1)[..., 0]
+    result = np.empty(levels.shape)
+    for index in np.ndindex(levels.shape):
+        at = np.interp(target[index[1:]], precision[index][:801], threshold[:801])
+        result[index] = stats.norm.cdf(levels[index] - at)
+    return result
+
+
+@functools.lru_cache(maxsize=64)
+def _over_trainings(quantity: str, base: tuple[float, ...], seed_sd: float) -> np.ndarray:
+    """Return the expected differences to the first source over trainings, shape (K - 1,)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+    weights = weights / weights.sum()
+    levels = np.array(base)[:, None] + seed_sd * nodes
+    if quantity != "balance":
+        mean = _population(quantity, levels) @ weights
+        return mean[1:] - mean[0]
+    result = []
+    for level in levels[1:]:
+        pair = np.stack(np.broadcast_arrays(levels[0][:, None], level[None, :]))  # (2, 15, 15)
+        values = _population(quantity, pair)
+        result.append(weights @ (values[1] - values[0]) @ weights)
+    return np.array(result)
+
+
+@functools.lru_cache(maxsize=256)
+def _seed_sd(cell: Cell) -> float:
+    """Return the standard deviation of levels over trainings that ``cell.seed_sd`` asks for.
+
+    From the standard error over test sets of a difference of two, in 200 pilot samples.
+    """
+    if cell.seed_sd == 0:
+        return 0.0
+    pilot = Cell(cell.quantity, 2, cell.blocks, cell.icc, val_blocks=cell.val_blocks)
+    generator = np.random.default_rng(_entropy(pilot))
+    values = np.array([_sample(pilot, 0.0, generator).values[:, 0] for _ in range(200)])
+    slope = np.diff(_population(cell.quantity, np.array([[_LEVEL - 0.05], [_LEVEL + 0.05]]))[:, 0])[0] / 0.1
+    if cell.quantity == "balance":
+        slope = stats.norm.pdf(_LEVEL)
+    return float(cell.seed_sd * (values[:, 1] - values[:, 0]).std() / slope)
+
+
+def _percentile(sample: _Sample) -> np.ndarray:
+    """Return whether 95 % percentile intervals over drawn blocks (hull over seeds) hold the truth, shape (K - 1,)."""
+    if sample.counts is None:
+        return np.full(len(sample.truth), np.nan)
+    weights = draw_blocks(sample.without.shape[-1], _OLD_DRAWS).T
+    above, below = (array.astype(np.float32) @ weights for array in sample.counts)
+    drawn = above / below  # (K, S, R)
+    low, high = np.quantile(drawn[1:] - drawn[0], [0.025, 0.975], axis=-1)
+    return ((low.min(axis=1) <= sample.truth) & (sample.truth <= high.max(axis=1))).astype(np.float64)
+
+
+def _parts(replications: int, size: int = 250) -> Iterator[range]:
+    return (range(start, min(start + size, replications)) for start in range(0, replications, size))
+
+
+def _cost(cell: Cell) -> float:
+    slow = {"recall": 1, "precision": 2, "average_precision": 20, "balance": 10}[cell.quantity]
+    return slow * cell.sources * cell.seeds * cell.blocks
+
+
+def _entropy(cell: Cell) -> list[int]:
+    return [
+        QUANTITIES.index(cell.quantity),
+        cell.sources,
+        cell.blocks,
+        round(cell.icc * 1000),
+        cell.seeds,
+        round(cell.seed_sd * 1000),
+        int(cell.differ),
+        cell.val_blocks,
+    ]

@@ -1,0 +1,96 @@
+"""The intervals hold in simulation, in small; ``regionfuse bench coverage`` is the large form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from regionfuse.detection.evaluation import coverage
+from regionfuse.detection.evaluation.coverage import Cell, Judged, judge, replicate
+from regionfuse.pipeline.cli_bench import bench_app
+
+
+def simulate(cell: Cell, replications: int) -> Judged:
+    return judge([replicate(cell, range(replications))])
+
+
+def test_ten_blocks_are_covered_where_percentiles_are_not() -> None:
+    """Standard error of the rate: 0.8 points."""
+    found = simulate(Cell("recall", 2, 10, 0.3), 800)
+    assert 0.93 <= found.coverage <= 0.97
+    assert found.old_coverage < 0.91
+
+
+def test_the_best_of_thirty_equal_sources_is_no_verdict() -> None:
+    """Standard error of the rate: 1.3 points."""
+    found = simulate(Cell("recall", 30, 20, 0.3), 300)
+    assert found.false_verdicts <= 0.08
+    assert 0.93 <= found.coverage <= 0.97
+    assert found.old_false_verdicts > 0.5  # each interval by itself
+
+
+def test_three_seeds_cover_the_difference_of_methods() -> None:
+    found = simulate(Cell("recall", 3, 20, 0.3, seeds=3, seed_sd=1.0, differ=True), 400)
+    assert 0.92 <= found.coverage <= 0.98
+    assert found.difference == pytest.approx(0.067, abs=0.01)
+
+
+@pytest.mark.parametrize("quantity", ["recall", "precision", "average_precision", "balance"])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_known_truth_is_what_a_large_set_gives(quantity: str, seeds: int) -> None:
+    """Many objects without correlation: the difference found is the one that the closed form says."""
+    cell = Cell(quantity, 3, 2000, 0.0, seeds=seeds, differ=True, val_blocks=2000)
+    if quantity == "average_precision":
+        cell = Cell(quantity, 3, 300, 0.0, seeds=seeds, differ=True)
+    sample = coverage._sample(cell, 0.0, np.random.default_rng(0))
+    difference = sample.values.mean(axis=1)
+    scatter = 0.03 if quantity == "average_precision" else 0.015
+    assert difference[1:] - difference[0] == pytest.approx(sample.truth, abs=scatter)
+    assert np.abs(sample.truth).max() > 0.01
+
+
+def test_average_precision_without_a_block_is_that_of_the_other_blocks() -> None:
+    cell = Cell("average_precision", 1, 6, 0.3)
+    levels = np.full((1, 1), 0.5)
+    drawn = coverage._draw_set(cell, 6, levels, np.random.default_rng(0))
+    full = coverage._average_precision(drawn, 0, 0)
+    sizes = np.diff(np.append(drawn.starts, drawn.scores.shape[-1]))
+    for left_out in range(6):
+        keep = np.arange(6) != left_out
+        alarms = drawn.alarms[0, 0]
+        part = coverage._Set(
+            drawn.scores[..., np.repeat(keep, sizes)],
+            np.concatenate([[0], np.cumsum(sizes[keep])[:-1]]),
+            drawn.alarms[..., keep],
+            [[drawn.alarm_scores[0][0][np.repeat(keep, alarms)]]],
+        )
+        assert full[1 + left_out] == pytest.approx(coverage._average_precision(part, 0, 0)[0], rel=1e-5)
+
+
+def test_parts_of_the_work_do_not_change_the_numbers() -> None:
+    cell = Cell("recall", 3, 5, 0.1)
+    assert judge([replicate(cell, range(20))]) == judge([replicate(cell, range(7)), replicate(cell, range(7, 20))])
+
+
+def test_targets_are_judged_row_by_row() -> None:
+    table = pd.DataFrame(
+        {"blocks": [10, 5, 10, 10], "coverage": [0.95, 0.9, 0.92, 0.95], "false_verdicts": [0.06, 0.06, 0, 0.07]}
+    )
+    assert coverage.targets_met(table).tolist() == [True, True, False, False]
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage, "cells", lambda quick: [Cell("recall", 2, 10, 0.3), Cell("recall", 4, 10, 0.3)])
+    out = tmp_path / "coverage.csv"
+    result = CliRunner().invoke(
+        bench_app, ["coverage", "--out", str(out), "--replications", "60", "--workers", "1"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    table = pd.read_csv(out)
+    wanted = {"sources", "blocks", "icc", "seeds", "quantity", "coverage", "false_verdicts", "replications"}
+    assert wanted <= set(table.columns) and table.sources.tolist() == [2, 4]
+    assert "false verdicts" in result.output and "of 2 settings" in result.output
