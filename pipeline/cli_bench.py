@@ -36,10 +36,11 @@ def bench_coverage(
 ) -> None:
     """Simulate detectors whose differences are known: do the intervals of the report hold?
 
-    Columns of the CSV: the setting (quantity, sources, blocks of the test set, icc: correlation within a block, seeds,
-    seed_sd in standard errors over test sets, differ), then coverage of the 95 % intervals, simultaneous_coverage,
-    false_verdicts (a simultaneous interval that excludes the truth; with equal sources a verdict about nothing),
-    and what the percentile bootstrap without adjustment would have given (old_...). Same numbers in every run.
+    Columns of the CSV: the setting (quantity, sources, blocks of the test set, icc: correlation within a
+    block, seeds, seed_sd in standard errors over test sets, differ), then coverage of the 95 % intervals,
+    simultaneous_coverage, false_verdicts (a simultaneous interval that excludes the truth; with equal
+    sources a verdict about nothing), and what the percentile bootstrap without adjustment would have given
+    (old_...). Same numbers in every run.
     """
     from .commands.bench_coverage import bench_coverage as work
     from .console import Screen

@@ -1,12 +1,14 @@
 """Do the intervals hold? Simulated detectors whose true differences are known, judged by :mod:`.resample`.
 
-Objects lie in blocks of lognormal sizes. A detector's response to an object is a normal number with parts that all
-sources share (hard objects), that are the source's own, and that are one training's own; each part correlates within a
-block. An object is found with a score of level + response where that is positive; false alarms are Poisson, with
-rates that scatter between blocks. Recall, precision and average precision of the whole population follow in closed
-form or by quadrature, and so does the balance at the thresholds that the population would choose.
+Objects lie in blocks of lognormal sizes. A detector's response to an object is a normal number with parts
+that all sources share (hard objects), that are the source's own, and that are one training's own; each part
+correlates within a block. An object is found with a score of level + response where that is positive; false
+alarms are Poisson, with rates that scatter between blocks. Recall, precision and average precision of the
+whole population follow in closed form or by quadrature, and so does the balance at the thresholds that the
+population would choose.
 
-With three seeds the truth is the difference of methods (the mean over trainings), with one that of these detectors.
+With three seeds the truth is the difference of methods (the mean over trainings), with one that of these
+detectors.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _LEVEL = 0.5  # of the reference: recall 0.69
 _STEP = 0.1  # between neighbouring levels of sources that differ
 _SHARED, _SINGLE = 0.5, 0.15  # parts of the variance of a response: of all sources, of one training
 _ALARMS = 0.6  # false alarms per object
-_ALARM_SCORE = 0.7  # mean score of a false alarm
+_ALARM_SCORE = 0.4  # mean score of a false alarm
 _OLD_DRAWS = 500
 _THRESHOLDS = np.linspace(0, 4, 161)
 
@@ -63,6 +65,11 @@ class Cell:
     differ: bool = False
     val_blocks: int = 0
 
+    @property
+    def heavy(self) -> bool:
+        """Whether the quantity takes long: half as many replications are made."""
+        return self.quantity in ("average_precision", "balance")
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -74,8 +81,10 @@ class Judged:
         simultaneous_coverage: share of replications in which all simultaneous intervals do.
         false_verdicts: share in which one does not; with equal sources: a verdict where there is nothing.
         sign_flip_verdicts: share in which a sign-flip p-value is below 0.05 (NaN where sources differ).
-        width: median width of the individual interval over that of a normal interval with the true standard error.
-        old_coverage, old_false_verdicts: of percentile intervals of a bootstrap over blocks, unadjusted, hull over seeds.
+        width: median width of the individual interval over that of a normal interval with the true standard
+            error.
+        old_coverage, old_false_verdicts: of percentile intervals of a bootstrap over blocks, unadjusted,
+            hull over seeds.
         replications: number of simulated evaluations.
     """
 
@@ -135,13 +144,13 @@ def run_coverage(
     """Simulate all cells; one row each, deterministic for a number of replications, whatever the workers.
 
     Args:
-        replications: simulated evaluations of a cell.
+        replications: simulated evaluations of a cell, half as many for average precision and balance.
         quick: only a few cells.
         workers: processes; by default one per core.
         progress: called with done, total and a message.
     """
     work = cells(quick)
-    parts = [(cell, part) for cell in work for part in _parts(replications)]
+    parts = [(cell, part) for cell in work for part in _parts(replications // (2 if cell.heavy else 1))]
     parts.sort(key=lambda item: -_cost(item[0]))
     outcomes: dict[Cell, list[tuple[int, _Outcome]]] = {}
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
@@ -166,7 +175,7 @@ def targets_met(table: pd.DataFrame) -> pd.Series:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Of R replications with K - 1 compared sources: differences less their truths, and what was said of them."""
+    """Of R replications with K - 1 compared sources: errors of the differences, and the verdicts."""
 
     truth: float
     error: np.ndarray  # (R, K - 1)
@@ -201,18 +210,20 @@ def judge(outcomes: Sequence[_Outcome]) -> Judged:
 def replicate(cell: Cell, part: range) -> _Outcome:
     """Simulate and judge the replications ``part`` of a cell."""
     seed_sd = _seed_sd(cell)
-    rows: list[tuple[np.ndarray, ...]] = []
+    rows: list[tuple[object, ...]] = []
     truth = 0.0
     for number in part:
         generator = np.random.default_rng([number, *_entropy(cell)])
         sample = _sample(cell, seed_sd, generator)
         truth = max(truth, *np.abs(sample.truth), key=abs)
-        found = compare(sample.values, sample.without, 0, sample.without_val, sizes=sample.sizes)
+        flip = not cell.differ and sample.without_val is None
+        sizes = sample.sizes if flip else None
+        found = compare(sample.values, sample.without, 0, sample.without_val, sizes=sizes)
         value, low, high = found.value[1:], found.low[1:], found.high[1:]
         together = (found.simultaneous_low[1:] <= sample.truth) & (
             sample.truth <= found.simultaneous_high[1:]
         )
-        flipped = np.nan if cell.differ or sample.without_val is not None else found.p_sign_flip[1:].min()
+        flipped = found.p_sign_flip[1:].min() if flip else np.nan
         rows.append(
             (
                 value - sample.truth,
@@ -322,7 +333,7 @@ def _block_sums(array: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _average_precision(drawn: _Set, k: int, s: int) -> np.ndarray:
-    """Return the area under precision's envelope over recall, shape (1 + B,): of all blocks, and without each."""
+    """Return the area under precision's envelope, shape (1 + B,): of all blocks, and without each."""
     blocks = len(drawn.starts)
     sizes = np.diff(np.append(drawn.starts, drawn.scores.shape[-1]))
     scores = drawn.scores[k, s]
@@ -349,8 +360,8 @@ def _average_precision(drawn: _Set, k: int, s: int) -> np.ndarray:
 def _choose(val: _Set) -> np.ndarray:
     """Return thresholds of equal precision, shape (K, S, 1 + V): from all of val, and without each val block.
 
-    The reference's (of the same seed) is that of its best F1; a source's is the lowest from which on its precision is
-    not below the reference's. Thresholds lie on a fixed grid, precision is interpolated.
+    The reference's (of the same seed) is that of its best F1; a source's is the lowest from which on its
+    precision is not below the reference's. Thresholds lie on a fixed grid, precision is interpolated.
     """
     blocks = len(val.starts)
     sizes = np.diff(np.append(val.starts, val.scores.shape[-1]))
@@ -385,7 +396,7 @@ def _above(scores: np.ndarray, block: np.ndarray, blocks: int, edges: np.ndarray
 
 
 def _crossing(precision: np.ndarray, goal: float) -> float:
-    """Return the lowest threshold at which precision reaches ``goal``; that of the highest precision if none does."""
+    """Return the lowest threshold with precision ``goal``, or that of the highest precision."""
     reached = np.flatnonzero(precision >= goal)
     if not len(reached):
         return float(_THRESHOLDS[np.argmax(precision)])
@@ -408,7 +419,8 @@ def _recall_at(test: _Set, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _population(quantity: str, levels: np.ndarray) -> np.ndarray:
     """Return the quantity of detectors of given levels in the whole population, in the shape of ``levels``.
 
-    For the balance, axis 0 holds the sources, the reference first, and thresholds are chosen on the population.
+    For the balance, axis 0 holds the sources, the reference first, and thresholds are chosen on the
+    population.
     """
     if quantity == "recall":
         return stats.norm.cdf(levels)
@@ -430,7 +442,8 @@ def _population(quantity: str, levels: np.ndarray) -> np.ndarray:
     target = np.take_along_axis(precision[0], best[..., None], -1)[..., 0]
     result = np.empty(levels.shape)
     for index in np.ndindex(levels.shape):
-        at = np.interp(target[index[1:]], precision[index][:801], threshold[:801])
+        rising = slice(0, int(precision[index].argmax()) + 1)
+        at = np.interp(target[index[1:]], precision[index][rising], threshold[rising])
         result[index] = stats.norm.cdf(levels[index] - at)
     return result
 
@@ -469,11 +482,16 @@ def _seed_sd(cell: Cell) -> float:
     return float(cell.seed_sd * (values[:, 1] - values[:, 0]).std() / slope)
 
 
+@functools.lru_cache(maxsize=8)
+def _old_draws(blocks: int) -> np.ndarray:
+    return draw_blocks(blocks, _OLD_DRAWS).T.copy()
+
+
 def _percentile(sample: _Sample) -> np.ndarray:
-    """Return whether 95 % percentile intervals over drawn blocks (hull over seeds) hold the truth, shape (K - 1,)."""
+    """Return whether percentile intervals over drawn blocks (hull over seeds) hold the truth, (K - 1,)."""
     if sample.counts is None:
         return np.full(len(sample.truth), np.nan)
-    weights = draw_blocks(sample.without.shape[-1], _OLD_DRAWS).T
+    weights = _old_draws(sample.without.shape[-1])
     above, below = (array.astype(np.float32) @ weights for array in sample.counts)
     drawn = above / below  # (K, S, R)
     low, high = np.quantile(drawn[1:] - drawn[0], [0.025, 0.975], axis=-1)

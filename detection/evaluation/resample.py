@@ -1,20 +1,21 @@
-"""How sure is a difference between two sources? Intervals, p-values and ranks from what each block contributes.
+"""How sure is a difference between sources? Intervals, p-values and ranks from what each block contributes.
 
-Images of one block (a contiguous scene, near-duplicates) are not independent, so blocks are the unit: a quantity is
-computed on the full test set and without each block in turn, and everything follows from these numbers.
+Images of one block (a contiguous scene, near-duplicates) are not independent, so blocks are the unit: a
+quantity is computed on the full test set and without each block in turn, and everything follows from these
+numbers.
 
-Variance of a difference (source minus reference, mean over seeds), in up to three parts:
+Variance of a difference D (source minus reference, mean over seeds), in up to three parts:
 
-* **test blocks**: leave-one-block-out jackknife about the full value, ``(B - 1) / B sum_b (D - D_-b)^2``. For a mean
-  this is the cluster-robust CV3 of MacKinnon, Nielsen and Webb (2023).
+* **test blocks**: leave-one-block-out jackknife about the full value, ``(B - 1) / B sum_b (D - D_-b)^2``.
+  For a mean this is the cluster-robust CV3 of MacKinnon, Nielsen and Webb (2023).
 * **val blocks**, where a threshold or temperature was chosen on val: the same, over the choice made again.
 * **seeds**: sample variance over seeds, pooled over sources, less the part of it that is test noise of single
   detectors, which the jackknife of the mean over seeds holds already.
 
-Each part has its own degrees of freedom, and Satterthwaite's formula joins them. Few blocks of unequal influence
-say less about a variance than their number suggests: with contributions ``u_b`` the jackknife has about
-``3 (sum u^2)^2 / sum u^4 - 3`` degrees of freedom (the ratio estimates ``(sum s^2)^2 / sum s^4`` of the blocks'
-variances when contributions are normal), never more than ``B - 1``. :mod:`.coverage` simulates how well all this holds.
+Each part has its own degrees of freedom, and Satterthwaite's formula joins them. Few blocks of unequal
+influence say less about a variance than their number suggests; how much less is estimated from the
+contributions.
+:mod:`.coverage` simulates how well all this holds.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _SHRINKAGE: Final = 4.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of K sources to one reference; arrays of shape (K,), float64 unless said, NaN at the reference.
+    """Differences of K sources to a reference; arrays (K,), float64 unless said, NaN at the reference.
 
     Attributes:
         value: source minus reference, mean over the seeds.
@@ -46,16 +47,18 @@ class Comparison:
         simultaneous_low, simultaneous_high: limits that hold for all sources together (max-T).
         p: two-sided p-value of a difference of zero, of the individual interval.
         p_holm: ``p`` adjusted by Holm over the sources.
-        p_sign_flip: sign-flip permutation test over blocks, adjusted over the sources (single-step max-T); it knows no
-            variance over seeds or val, so it is about these detectors at these thresholds.
+        p_sign_flip: sign-flip permutation test over blocks, adjusted over the sources (single-step max-T);
+            it knows no variance over seeds or val, so it is about these detectors at these thresholds.
         se_blocks, se_val, se_seeds: standard error by part; 0 where a part does not exist.
         df: degrees of freedom of the whole.
         detectable: smallest true difference that would have been found with 80 % power at level ``alpha``.
-        equivalent: bool, the ``1 - 2 alpha`` interval lies within the margin; None if no margin was asked for.
-        blocks: int64, blocks that matter: with a size, or whose removal changes the quantity of the source or the reference.
+        equivalent: bool, the ``1 - 2 alpha`` interval lies within the margin; None if no margin was asked
+            for.
+        blocks: int64, blocks that matter: with a size, or whose removal changes the quantity of the source
+            or the reference.
         seeds: int64, seeds that the source and the reference have (both together, when seeds are paired).
-        covers: object (text), what the interval is about: ``methods`` (three or more seeds), ``few seeds`` (two),
-            ``these detectors`` (one; the variance over trainings is then not in the interval).
+        covers: object (text), what the interval is about: ``methods`` (three or more seeds), ``few seeds``
+            (two), ``these detectors`` (one; the variance over trainings is then not in the interval).
     """
 
     value: np.ndarray
@@ -109,20 +112,21 @@ def compare(
 ) -> Comparison:
     """Compare every source with one reference.
 
-    Totals (counts) must be handed over as rates times the number of objects of the full set: without a block a
-    total falls for want of objects, which says nothing about how sure it is.
+    Totals (counts) must be handed over as rates times the number of objects of the full set: without a
+    block a total falls for want of objects, which says nothing about how sure it is.
 
     Args:
-        values: shape (K, S), the quantity of each source and seed on the full test set; NaN where a seed is missing.
-        without: shape (K, S, B), the same without each test block. A NaN (nothing to compute the quantity from)
-            leaves the comparison without limits.
+        values: shape (K, S), the quantity of each source and seed on the full test set; NaN where a seed is
+            missing.
+        without: shape (K, S, B), the same without each test block. A NaN (nothing to compute the quantity
+            from) leaves the comparison without limits.
         reference: position of the source that the others are compared with.
         without_val: shape (K, S, V), the quantity with the choice on val made again without each val block.
         paired_seeds: seed s is one detector run on all sources (``frozen``), not a training per source.
         alpha: 1 - level of the intervals.
         equivalence: differences within +- this margin count as none.
-        sizes: shape (B,), weight of each test block in the quantity (its objects, of the class or stratum that the
-            quantity is about). The sign-flip test needs it; without it ``p_sign_flip`` is NaN.
+        sizes: shape (B,), weight of each test block in the quantity (its objects, of the class or stratum
+            that the quantity is about). The sign-flip test needs it; without it ``p_sign_flip`` is NaN.
     """
     if values.ndim != 2 or without.shape[:2] != values.shape or without.ndim != 3:
         raise ValueError(
@@ -150,7 +154,7 @@ def compare(
     if without_val is not None:
         val = _influences(values, without_val, present, paired_seeds, reference, None)
     seed_variance, seed_df, noise = _seed_variance(values, without, present, seeds, paired_seeds, reference)
-    parts = [(test.variance - noise, test.df), (seed_variance, seed_df)]
+    parts = [(test.variance, test.df), (seed_variance, seed_df)]  # with the noise in both: it is uncertain
     if val is not None:
         parts.append((val.variance, val.df))
     se_val = np.sqrt(val.variance) if val is not None else np.zeros(len(own))
@@ -187,7 +191,7 @@ def compare(
 
 
 def draw_blocks(blocks: int, draws: int = 5000, seed: int = 0) -> np.ndarray:
-    """Return how often each bootstrap draw holds each block, shape (draws, blocks), float32; rows sum to ``blocks``."""
+    """Return how often each draw holds each block, shape (draws, blocks), float32; rows sum to ``blocks``."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=draws).astype(np.float32)
 
@@ -203,9 +207,11 @@ def ranks(
     """Combine draws of blocks with draws of seeds, and rank the sources in each.
 
     Args:
-        draws: shape (K, S, R), the quantity on draw r of the blocks, the same draw for all sources and seeds; NaN where a
-            seed is missing. A draw in which a source has no value at all is left out for all.
-        values: shape (K, S), the quantity on the full test set, which ``rank`` is about; mean over draws by default.
+        draws: shape (K, S, R), the quantity on draw r of the blocks, the same draw for all sources and
+            seeds; NaN where a seed is missing. A draw in which a source has no value at all is left out for
+            all.
+        values: shape (K, S), the quantity on the full test set, which ``rank`` is about; mean over draws by
+            default.
         larger_is_better: whether rank 1 is the largest.
         paired_seeds: seeds are drawn once for all sources, not for each.
         seed: of the draws of seeds.
@@ -224,7 +230,7 @@ def ranks(
         drawn = mine[picks[:, : len(mine)] % len(mine)]  # (R, seeds of this source)
         together[k] = draws[k][drawn, np.arange(count)[:, None]].mean(axis=1)
     ranked = present.any(axis=1)
-    sign = -1 if larger_is_better else 1
+    sign = -1.0 if larger_is_better else 1.0
     whole = together[ranked] * sign
     whole = whole[:, ~np.isnan(whole).any(axis=0)]
     result = Ranks(*(np.full(sources, np.nan) for _ in range(6)))
@@ -232,7 +238,7 @@ def ranks(
         level = draws[k, present[k]]
         result.se_blocks[k] = np.nanstd(level.mean(axis=0))
         of_seeds = np.nanmean(level, axis=1)
-        result.se_seeds[k] = of_seeds.std(ddof=1) / np.sqrt(len(of_seeds)) if len(of_seeds) > 1 else 0.0
+        result.se_seeds[k] = stats.sem(of_seeds) if len(of_seeds) > 1 else 0.0
         result.rank[k] = of_seeds.mean() if values is None else np.nanmean(values[k])
     result.rank[ranked] = stats.rankdata(result.rank[ranked] * sign)
     if ranked.any() and whole.shape[1]:
@@ -296,17 +302,18 @@ def _influences(
 def _jackknife_df(pair: np.ndarray, variance: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     """Return the degrees of freedom of jackknife variances, shape (K,), between 1 and blocks - 1.
 
-    ``f (n - 1)`` with ``n = (sum u^2)^2 / sum u^4``, the effective number of blocks, and f = 3, since squares of
-    normal contributions scatter threefold. A source's own n is itself uncertain, and the best of many sources is
-    one whose n came out too large: so not more than what all sources together say, whose mean squares
-    ``u^2`` scatter less, ``f = 1 + 2 / sources``, with the effective number of sources (correlated ones count less).
+    ``f (n - 1)`` with ``n = (sum u^2)^2 / sum u^4``, the effective number of blocks, and f = 3, since
+    squares of normal contributions scatter threefold. A source's own n is itself uncertain, and the best of
+    many sources is one whose n came out too large: so not more than what all sources together say, whose
+    mean squares ``u^2`` scatter less, ``f = 1 + 2 / sources``, with the effective number of sources
+    (correlated ones count less).
     """
     usable = np.isfinite(variance) & (variance > 0)
     df = np.ones(len(variance))
     if usable.any():
         unit = pair[usable] / np.sqrt(variance[usable])[:, None]
         squares = unit**2
-        own = 3 * (1 / (squares**2).sum(axis=1) - 1)
+        own = 3 * (1 / (squares**2).sum(axis=1) - 1) - 0.5
         sources = len(unit) ** 2 / ((unit @ unit.T) ** 2).sum()
         profile = squares.mean(axis=0)
         pooled = (1 + 2 / sources) * (1 / (profile**2).sum() - 1)
@@ -322,10 +329,10 @@ def _seed_variance(
     paired_seeds: bool,
     reference: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the variance of the differences over seeds, its degrees of freedom and the test noise in it, (K,) each.
+    """Return the variance of differences over seeds, its degrees of freedom, the test noise in it; (K,) each.
 
-    Pooled over sources: three seeds tell a source's own variance by a factor of several. The noise is the jackknife's
-    variance of what single detectors do otherwise than the mean over seeds.
+    Pooled over sources: three seeds tell a source's own variance by a factor of several. The noise is the
+    jackknife's variance of what single detectors do otherwise than the mean over seeds.
     """
     if paired_seeds:
         level = np.where(present & present[reference], values - values[reference], np.nan)
@@ -385,9 +392,10 @@ def _simultaneous_alpha(
 ) -> float:
     """Return the level at which individual intervals hold together with probability ``1 - alpha``.
 
-    Normal draws with the correlation of the sources give the distribution of the largest ``|T|`` on the scale of
-    p-values, so that sources may differ in their degrees of freedom. A correlation from few blocks is itself
-    uncertain, and understates in how many directions many sources can go: it is drawn toward that of independent sources.
+    Normal draws with the correlation of the sources give the distribution of the largest ``|T|`` on the
+    scale of p-values, so that sources may differ in their degrees of freedom. A correlation from few blocks
+    is itself uncertain, and understates in how many directions many sources can go: it is drawn toward that
+    of independent sources.
     """
     count = int(known.sum())
     if count < 2:
@@ -412,8 +420,9 @@ def _level_of_largest(weights: np.ndarray, alpha: float) -> float:
     Args:
         weights: shape (n, F), rows of length 1: statistics are ``weights @ normal numbers``.
 
-    The probability of a union is ``n a E[1 / N]``: draw which of the n p-values lies below a, then the others given
-    that one, and count the N that lie below. It scatters far less than the share of draws below a.
+    The probability of a union is ``n a E[1 / N]``: draw which of the n p-values lies below a, then the
+    others given that one, and count the N that lie below. It scatters far less than the share of draws
+    below a.
     """
     count = len(weights)
     free, tail, which = _normal_draws(weights.shape[1], count)
@@ -445,7 +454,7 @@ def _normal_draws(features: int, sources: int) -> tuple[np.ndarray, np.ndarray, 
 
 @functools.lru_cache(maxsize=8)
 def _signs(blocks: int) -> np.ndarray:
-    """Return sign patterns, shape (blocks, F), float32: all up to the global sign, or random ones; none flipped first."""
+    """Return patterns of signs, shape (blocks, F), float32: all but for the global sign, or random ones."""
     if blocks <= _EXACT_BLOCKS:
         patterns = np.arange(1 << (blocks - 1)) >> np.arange(blocks)[:, None] & 1
     else:
@@ -457,12 +466,12 @@ def _signs(blocks: int) -> np.ndarray:
 def _sign_flip(
     difference: np.ndarray, test: _Influences, known: np.ndarray, sizes: np.ndarray | None
 ) -> np.ndarray:
-    """Return p-values adjusted over sources: share of sign patterns whose largest statistic reaches the source's.
+    """Return p-values adjusted over sources: how often the largest flipped statistic reaches the source's.
 
-    If there is no difference, a block's contribution is as likely to favour the source as the reference. With the
-    block's share w of the set it is ``w D + (1 - w) (D - D_-b)``: for a mean exactly ``w`` times the block's own
-    difference, so that contributions add up to D. A source's statistic is their sum over the root of the sum of
-    their squares, which flipping leaves alone.
+    If there is no difference, a block's contribution is as likely to favour the source as the reference.
+    With the block's share w of the set it is ``w D + (1 - w) (D - D_-b)``: for a mean exactly ``w`` times
+    the block's own difference, so that contributions add up to D. A source's statistic is their sum over
+    the root of the sum of their squares, which flipping leaves alone.
     """
     p = np.full(len(difference), np.nan)
     rows = np.flatnonzero(known)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +12,13 @@ from rich.table import Table
 from ...datasets.errors import StorageError
 from ..console import Screen
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HEADS = (
+    *("quantity", "sources", "blocks", "icc", "seeds", "sd", "difference", "coverage", "false verdicts"),
+    *("sign flip", "width", "old coverage", "old false verdicts", ""),
+)
 _WIDTH = 132
 
 
@@ -26,46 +35,39 @@ def bench_coverage(out: Path, replications: int, quick: bool, workers: int | Non
     table.to_csv(part, index=False, float_format="%.5g")
     part.replace(out)
 
-    shown = Table(
-        caption="95 % intervals; sd: of seeds, in standard errors; width: 1 is a normal interval, variance known"
-    )
-    heads = ("quantity", "sources", "blocks", "icc", "seeds", "sd", "difference", "coverage", "false verdicts",
-             "sign flip", "width", "old coverage", "old false verdicts", "")  # fmt: skip
-    for head in heads:
-        shown.add_column(head, justify="left" if head == "quantity" else "right")
-    for row in table.itertuples():
-        rates = (row.coverage, row.false_verdicts, row.sign_flip_verdicts)
-        shown.add_row(
-            row.quantity.replace("_", " "),
-            *map(str, (row.sources, row.blocks, row.icc, row.seeds, row.seed_sd)),
-            f"{row.difference:.3f}",
-            *(_percent(rate) for rate in rates),
-            f"{row.width:.2f}",
-            _percent(row.old_coverage),
-            _percent(row.old_false_verdicts),
-            "" if row.met else "missed",
-        )
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, _WIDTH)  # a narrower terminal wraps lines, but loses nothing
-    console.print(shown)
+    console.print(_shown(table))
     low, high = coverage.COVERAGE
-    judged = table[table.blocks >= coverage.COVERED_BLOCKS]
-    held = judged.coverage.between(low, high)
-    quiet = table.false_verdicts <= coverage.FALSE_VERDICTS
-    for text, met, rows in (
-        (
-            f"coverage {low:.0%} to {high:.0%} from {coverage.COVERED_BLOCKS} blocks on",
-            held.sum(),
-            len(judged),
-        ),
-        (f"at most {coverage.FALSE_VERDICTS:.0%} false verdicts", quiet.sum(), len(table)),
-    ):
-        console.print(f"{'PASS' if met == rows else 'FAIL'}  {text}: {met} of {rows} settings")
+    covered = table.loc[table["blocks"] >= coverage.COVERED_BLOCKS, "coverage"].between(low, high)
+    quiet = table["false_verdicts"] <= coverage.FALSE_VERDICTS
+    _judge(console, f"coverage {low:.0%} to {high:.0%} from {coverage.COVERED_BLOCKS} blocks on", covered)
+    _judge(console, f"at most {coverage.FALSE_VERDICTS:.0%} false verdicts", quiet)
     error = (0.05 * 0.95 / replications) ** 0.5
-    console.print(
-        f"standard error of a rate of 5 % with {replications} replications: {error:.2%}; {out} written"
-    )
+    console.print(f"standard error of a rate of 5 % with {replications} replications: {error:.2%}")
+    console.print(f"{out} written")
+
+
+def _shown(table: pd.DataFrame) -> Table:
+    shown = Table(caption="sd: of seeds, in standard errors; width: 1 is a normal interval, variance known")
+    for head in _HEADS:
+        shown.add_column(head, justify="left" if head == "quantity" else "right")
+    for row in table.to_dict("records"):
+        shown.add_row(
+            str(row["quantity"]).replace("_", " "),
+            *(str(row[name]) for name in ("sources", "blocks", "icc", "seeds", "seed_sd")),
+            f"{row['difference']:.3f}",
+            *(_percent(row[name]) for name in ("coverage", "false_verdicts", "sign_flip_verdicts")),
+            f"{row['width']:.2f}",
+            *(_percent(row[name]) for name in ("old_coverage", "old_false_verdicts")),
+            "" if row["met"] else "missed",
+        )
+    return shown
+
+
+def _judge(console: Console, target: str, met: pd.Series) -> None:
+    console.print(f"{'PASS' if met.all() else 'FAIL'}  {target}: {met.sum()} of {len(met)} settings")
 
 
 def _percent(rate: float) -> str:
-    return "-" if rate != rate else f"{100 * rate:.1f}"
+    return "-" if math.isnan(rate) else f"{100 * rate:.1f}"

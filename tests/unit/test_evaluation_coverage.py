@@ -43,12 +43,11 @@ def test_three_seeds_cover_the_difference_of_methods() -> None:
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_known_truth_is_what_a_large_set_gives(quantity: str, seeds: int) -> None:
     """Many objects without correlation: the difference found is the one that the closed form says."""
-    cell = Cell(quantity, 3, 2000, 0.0, seeds=seeds, differ=True, val_blocks=2000)
-    if quantity == "average_precision":
-        cell = Cell(quantity, 3, 300, 0.0, seeds=seeds, differ=True)
+    large = {"average_precision": 300, "balance": 500}.get(quantity, 2000)
+    cell = Cell(quantity, 3, large, 0.0, seeds=seeds, differ=True, val_blocks=large)
     sample = coverage._sample(cell, 0.0, np.random.default_rng(0))
     difference = sample.values.mean(axis=1)
-    scatter = 0.03 if quantity == "average_precision" else 0.015
+    scatter = 0.015 if large == 2000 else 0.03
     assert difference[1:] - difference[0] == pytest.approx(sample.truth, abs=scatter)
     assert np.abs(sample.truth).max() > 0.01
 
@@ -73,21 +72,31 @@ def test_average_precision_without_a_block_is_that_of_the_other_blocks() -> None
 
 def test_parts_of_the_work_do_not_change_the_numbers() -> None:
     cell = Cell("recall", 3, 5, 0.1)
-    assert judge([replicate(cell, range(20))]) == judge([replicate(cell, range(7)), replicate(cell, range(7, 20))])
+    assert judge([replicate(cell, range(20))]) == judge(
+        [replicate(cell, range(7)), replicate(cell, range(7, 20))]
+    )
 
 
 def test_targets_are_judged_row_by_row() -> None:
     table = pd.DataFrame(
-        {"blocks": [10, 5, 10, 10], "coverage": [0.95, 0.9, 0.92, 0.95], "false_verdicts": [0.06, 0.06, 0, 0.07]}
+        {
+            "blocks": [10, 5, 10, 10],
+            "coverage": [0.95, 0.9, 0.92, 0.95],
+            "false_verdicts": [0.06, 0.06, 0, 0.07],
+        }
     )
     assert coverage.targets_met(table).tolist() == [True, True, False, False]
 
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coverage, "cells", lambda quick: [Cell("recall", 2, 10, 0.3), Cell("recall", 4, 10, 0.3)])
+    monkeypatch.setattr(
+        coverage, "cells", lambda _quick: [Cell("recall", 2, 10, 0.3), Cell("recall", 4, 10, 0.3)]
+    )
     out = tmp_path / "coverage.csv"
     result = CliRunner().invoke(
-        bench_app, ["coverage", "--out", str(out), "--replications", "60", "--workers", "1"], catch_exceptions=False
+        bench_app,
+        ["coverage", "--out", str(out), "--replications", "60", "--workers", "1"],
+        catch_exceptions=False,
     )
     assert result.exit_code == 0
     table = pd.read_csv(out)

@@ -39,10 +39,12 @@ def same(one: Comparison, other: Comparison, but: tuple[str, ...] = ()) -> None:
     for field in fields(Comparison):
         if field.name in but or getattr(one, field.name) is None:
             continue
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
+        np.testing.assert_array_equal(
+            getattr(one, field.name), getattr(other, field.name), err_msg=field.name
+        )
 
 
-# By hand -----------------------------------------------------------------------------------------------------
+# By hand
 
 
 def test_jackknife_of_a_ratio_by_hand() -> None:
@@ -112,7 +114,7 @@ def test_sign_flip_is_adjusted_for_all_sources() -> None:
     assert found.p_sign_flip[1:] == pytest.approx(expected)
 
 
-# Cases with a known answer -----------------------------------------------------------------------------------
+# Cases with a known answer
 
 
 def test_equal_sources_differ_by_nothing() -> None:
@@ -134,7 +136,10 @@ def test_equivalence_is_the_90_percent_interval_within_the_margin() -> None:
 def test_units_do_not_matter(scale: float) -> None:
     values, without = noisy(4, 3, 12)
     sizes = np.ones(12)
-    one, other = compare(values, without, 1, sizes=sizes), compare(scale * values + 7, scale * without + 7, 1, sizes=sizes)
+    one, other = (
+        compare(values, without, 1, sizes=sizes),
+        compare(scale * values + 7, scale * without + 7, 1, sizes=sizes),
+    )
     for name in ("p", "p_holm", "p_sign_flip", "df"):
         assert getattr(other, name) == pytest.approx(getattr(one, name), nan_ok=True, rel=1e-6), name
     ends = [scale * one.simultaneous_low, scale * one.simultaneous_high][:: 1 if scale > 0 else -1]
@@ -144,7 +149,9 @@ def test_units_do_not_matter(scale: float) -> None:
 def test_exchange_of_source_and_reference_changes_the_sign_only() -> None:
     values, without = noisy(2, 3, 10)
     one, other = compare(values, without, 0), compare(values, without, 1)
-    assert (one.value[1], one.low[1], one.p[1]) == pytest.approx((-other.value[0], -other.high[0], other.p[0]))
+    assert (one.value[1], one.low[1], one.p[1]) == pytest.approx(
+        (-other.value[0], -other.high[0], other.p[0])
+    )
 
 
 def test_order_of_sources_and_blocks_does_not_matter() -> None:
@@ -180,11 +187,11 @@ def test_copies_of_one_source_need_no_adjustment() -> None:
     assert found.simultaneous_high[1] - found.value[1] < 1.2 * (alone.high[1] - alone.value[1])
 
 
-# Seeds -------------------------------------------------------------------------------------------------------
+# Seeds
 
 
 def test_variance_over_seeds_by_hand() -> None:
-    """No test noise of single seeds: seeds of the source lie at -1, 0, 1, those of the reference at -2, 0, 2."""
+    """No test noise of single seeds: the source's seeds lie at -1, 0, 1, the reference's at -2, 0, 2."""
     blocks = np.linspace(-1, 1, 10) * np.array([1.0, 2.0])[:, None]
     values, without = means(blocks[:, None] + np.array([[[-2], [0], [2]], [[-1], [0], [1]]]))
     found = compare(values, without, 0)
@@ -246,7 +253,7 @@ def test_missing_seeds() -> None:
     assert np.isnan(compare(values, without, 2).value).all()
 
 
-# Blocks ------------------------------------------------------------------------------------------------------
+# Blocks
 
 
 def test_blocks_that_do_not_matter_are_not_counted() -> None:
@@ -297,7 +304,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         compare(np.zeros((2, 3)), np.zeros((2, 4, 5)), 0)
 
 
-# Draws and ranks ---------------------------------------------------------------------------------------------
+# Draws and ranks
 
 
 def test_draws_are_repeatable_and_hold_as_many_blocks_as_there_are() -> None:
@@ -307,7 +314,9 @@ def test_draws_are_repeatable_and_hold_as_many_blocks_as_there_are() -> None:
 
 
 def test_ranks_of_sources_far_apart() -> None:
-    draws = np.array([0.1, 0.9, 0.5])[:, None, None] + 0.01 * np.random.default_rng(0).normal(size=(3, 2, 400))
+    draws = np.array([0.1, 0.9, 0.5])[:, None, None] + 0.01 * np.random.default_rng(0).normal(
+        size=(3, 2, 400)
+    )
     found = ranks(draws)
     assert found.rank.tolist() == found.low.tolist() == found.high.tolist() == [3, 1, 2]
     assert found.p_best.tolist() == [0, 1, 0]
