@@ -38,6 +38,7 @@ _SHARED, _SINGLE = 0.5, 0.15  # parts of the variance of a response: of all sour
 _ALARMS = 0.6  # false alarms per object
 _ALARM_SCORE = 0.4  # mean score of a false alarm
 _OLD_DRAWS = 500
+_FLAT = 0.95  # thresholds whose F1 is at least so much of the best count as best
 _THRESHOLDS = np.linspace(0, 4, 161)
 
 
@@ -111,9 +112,8 @@ def cells(quick: bool = False) -> list[Cell]:
             Cell("balance", 2, 20, 0.3, val_blocks=20),
         ]
     numbers = (5, 10, 20, 50, 100)
-    result = [
-        Cell(q, 2, b, icc) for q in ("recall", "precision") for icc in (0, 0.1, 0.3, 0.5) for b in numbers
-    ]
+    result = [Cell("recall", 2, b, icc) for icc in (0, 0.1, 0.3, 0.5) for b in numbers]
+    result += [Cell("precision", 2, b, icc) for icc in (0, 0.3) for b in numbers]
     result += [Cell(q, 5, b, 0.3, differ=True) for q in ("recall", "precision") for b in numbers]
     result += [Cell("recall", k, b, 0.3) for k in (5, 10, 30) for b in numbers]
     result += [Cell("recall", 2, b, 0.3, 3, sd) for sd in (0, 0.5, 1) for b in (5, 10, 20, 50)]
@@ -360,8 +360,9 @@ def _average_precision(drawn: _Set, k: int, s: int) -> np.ndarray:
 def _choose(val: _Set) -> np.ndarray:
     """Return thresholds of equal precision, shape (K, S, 1 + V): from all of val, and without each val block.
 
-    The reference's (of the same seed) is that of its best F1; a source's is the lowest from which on its
-    precision is not below the reference's. Thresholds lie on a fixed grid, precision is interpolated.
+    The reference's (of the same seed) is that of its best F1 (:func:`_best_f1`); a source's is the lowest
+    from which on its precision is not below the reference's. Thresholds lie on a fixed grid, precision is
+    interpolated.
     """
     blocks = len(val.starts)
     sizes = np.diff(np.append(val.starts, val.scores.shape[-1]))
@@ -379,12 +380,19 @@ def _choose(val: _Set) -> np.ndarray:
             )
             precision = hits / np.maximum(hits + alarms, 1)
             if k == 0:
-                best = np.argmax(2 * hits / (hits + alarms + (drop @ sizes)[:, None]), axis=1)
-                target = precision[np.arange(len(best)), best]
+                own = _best_f1(2 * hits / (hits + alarms + (drop @ sizes)[:, None]), _THRESHOLDS)
+                pairs = zip(own, precision, strict=True)
+                target = np.array([np.interp(t, _THRESHOLDS, row) for t, row in pairs])
             chosen[k, s] = [_crossing(row, goal) for row, goal in zip(precision, target, strict=True)]
             if k == 0:
-                chosen[k, s] = _THRESHOLDS[best]
+                chosen[k, s] = own
     return chosen
+
+
+def _best_f1(f1: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Return the middle of the thresholds whose F1 is near the best; the best one itself jumps about."""
+    flat = f1 >= _FLAT * f1.max(axis=-1, keepdims=True)
+    return (flat * thresholds).sum(axis=-1) / flat.sum(axis=-1)
 
 
 def _above(scores: np.ndarray, block: np.ndarray, blocks: int, edges: np.ndarray) -> np.ndarray:
@@ -438,10 +446,13 @@ def _population(quantity: str, levels: np.ndarray) -> np.ndarray:
         envelope = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
         steps = recall[..., :-1] - recall[..., 1:]
         return (steps * (envelope[..., :-1] + envelope[..., 1:]) / 2).sum(-1) + recall[..., -1]
-    best = np.argmax(2 * recall[0] / (recall[0] + alarms + 1), axis=-1)
-    target = np.take_along_axis(precision[0], best[..., None], -1)[..., 0]
+    own = _best_f1(2 * recall[0] / (recall[0] + alarms + 1), threshold)
     result = np.empty(levels.shape)
+    result[0] = stats.norm.cdf(levels[0] - own)
+    target = result[0] / (result[0] + _ALARMS * np.exp(-own / _ALARM_SCORE))
     for index in np.ndindex(levels.shape):
+        if index[0] == 0:
+            continue
         rising = slice(0, int(precision[index].argmax()) + 1)
         at = np.interp(target[index[1:]], precision[index][rising], threshold[rising])
         result[index] = stats.norm.cdf(levels[index] - at)

@@ -71,7 +71,7 @@ def test_unequal_influence_costs_degrees_of_freedom() -> None:
     large = means(np.array([[[0.0] * 10], [[5, -5] + [1, -1] * 4]]) + 0.1)
     assert compare(*equal, 0).df[1] == 9
     # sum u^2 = 50 + 8, sum u^4 = 1250 + 8: about 2.7 blocks.
-    assert compare(*large, 0).df[1] == pytest.approx(3 * (58**2 / 1258 - 1) - 0.5, rel=0.02)
+    assert compare(*large, 0).df[1] == pytest.approx(3 * (58**2 / 1258 - 1) - 1, rel=0.02)
 
 
 def test_holm_by_hand() -> None:
