@@ -20,19 +20,16 @@ contributions.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from scipy import special, stats
 
+from .multiplicity import holm, level_of_largest, sign_flip
+
 LEAST_BLOCKS: Final = 5  # fewer blocks that matter: no interval and no p-value
 _POWER: Final = 0.8
-_NORMAL_DRAWS: Final = 1_500
-_ITERATIONS: Final = 4  # to the level of simultaneous intervals; it settles within three
-_EXACT_BLOCKS: Final = 14  # 2^13 = 8,192 sign patterns up to the global sign; beyond, random ones
-_RANDOM_FLIPS: Final = 9_999
 _SAME: Final = 1e-12  # a relative change by less is rounding
 _SHRINKAGE: Final = 4.0
 
@@ -153,20 +150,23 @@ def compare(
     val = None
     if without_val is not None:
         val = _influences(values, without_val, present, paired_seeds, reference, jumps=True)
-    seed_variance, seed_df, noise = _seed_variance(values, without, present, seeds, paired_seeds, reference)
-    parts = [(test.variance, test.df), (seed_variance, seed_df)]  # with the noise in both: it is uncertain
-    if val is not None:
-        parts.append((val.variance, val.df))
     se_val = np.sqrt(val.variance) if val is not None else np.zeros(len(own))
+    seed_variance, seed_df, noise = _seed_variance(values, without, present, seeds, paired_seeds, reference)
     net_seeds = np.maximum(seed_variance - noise, 0.0)
     variance = test.variance + net_seeds + se_val**2
-    se, df = np.sqrt(variance), _satterthwaite(variance, parts)
-
-    known = ~np.isnan(difference) & ~np.isnan(se) & (test.blocks >= LEAST_BLOCKS)
-    se, df = np.where(known, se, np.nan), np.where(known, df, np.nan)
+    known = ~np.isnan(difference) & ~np.isnan(variance) & (test.blocks >= LEAST_BLOCKS)
+    se = np.where(known, np.sqrt(variance), np.nan)
+    parts = [(test.variance, test.df)] + ([(val.variance, val.df)] if val is not None else [])
+    df = np.where(known, _satterthwaite(variance, [*parts, (net_seeds, seed_df)]), np.nan)
     p = _p_values(difference, se, df)
+    half = _t_quantile(alpha / 2, df) * se
+
     together = _simultaneous_alpha(test, val, net_seeds, known & (se > 0), reference, alpha)
-    half, wide = (_t_quantile(level / 2, df) * se for level in (alpha, together))
+    wide = half
+    if together < alpha:
+        # Far out in the tails the formula promises too much, unless the noise taken off counts as uncertain too.
+        far = _satterthwaite(variance, [*parts, (seed_variance, seed_df)])
+        wide = _t_quantile(together / 2, np.minimum(df, far)) * se
     return Comparison(
         value=difference,
         low=difference - half,
@@ -174,7 +174,7 @@ def compare(
         simultaneous_low=difference - wide,
         simultaneous_high=difference + wide,
         p=p,
-        p_holm=_holm(p),
+        p_holm=holm(p),
         p_sign_flip=_sign_flip(difference, test, known, sizes),
         se_blocks=_blank(np.sqrt(test.variance), reference),
         se_val=_blank(se_val, reference),
@@ -419,31 +419,7 @@ def _simultaneous_alpha(
     fixed = np.concatenate(features, axis=1)
     weights = np.concatenate([fixed, np.diag(loose[:-1]), np.full((count, 1), -loose[-1])], axis=1)
     weights /= np.sqrt((weights**2).sum(axis=1, keepdims=True))
-    return _level_of_largest(weights, alpha)
-
-
-def _level_of_largest(weights: np.ndarray, alpha: float) -> float:
-    """Return the p-value that the smallest of n correlated ones undercuts with probability ``alpha``.
-
-    Args:
-        weights: shape (n, F), rows of length 1: statistics are ``weights @ normal numbers``.
-
-    The probability of a union is ``n a E[1 / N]``: draw which of the n p-values lies below a, then the
-    others given that one, and count the N that lie below. It scatters far less than the share of draws
-    below a.
-    """
-    count = len(weights)
-    free, tail, which = _normal_draws(weights.shape[1], count)
-    statistics = weights.astype(np.float32) @ free  # (n, draws)
-    along = (weights @ weights.T).astype(np.float32)[:, which]
-    own = statistics[which, np.arange(len(which))]
-    level = alpha / np.sqrt(count)
-    for _ in range(_ITERATIONS):
-        limit = -special.ndtri(level / 2)
-        forced = -special.ndtri(tail * level / 2).astype(np.float32)
-        below = (np.abs(statistics + along * (forced - own)) >= np.float32(limit)).sum(axis=0)
-        level = float(np.clip(alpha / (count * (1 / np.maximum(below, 1)).mean()), alpha / count, alpha))
-    return level
+    return level_of_largest(weights, alpha)
 
 
 def _of_source(net_seeds: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -452,58 +428,23 @@ def _of_source(net_seeds: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.append(halves, halves.mean())
 
 
-@functools.lru_cache(maxsize=8)
-def _normal_draws(features: int, sources: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return normal numbers (features, draws), float32, uniform ones (draws,), and a source for each draw."""
-    generator = np.random.default_rng(0)
-    normal = generator.standard_normal((features, _NORMAL_DRAWS), dtype=np.float32)
-    return normal, generator.random(_NORMAL_DRAWS), np.arange(_NORMAL_DRAWS) % sources
-
-
-@functools.lru_cache(maxsize=8)
-def _signs(blocks: int) -> np.ndarray:
-    """Return patterns of signs, shape (blocks, F), float32: all but for the global sign, or random ones."""
-    if blocks <= _EXACT_BLOCKS:
-        patterns = np.arange(1 << (blocks - 1)) >> np.arange(blocks)[:, None] & 1
-    else:
-        patterns = np.random.default_rng(0).integers(0, 2, size=(blocks, _RANDOM_FLIPS + 1))
-        patterns[:, 0] = 0
-    return (1 - 2 * patterns).astype(np.float32)
-
-
 def _sign_flip(
     difference: np.ndarray, test: _Influences, known: np.ndarray, sizes: np.ndarray | None
 ) -> np.ndarray:
-    """Return p-values adjusted over sources: how often the largest flipped statistic reaches the source's.
+    """Return p-values of the sign-flip test, adjusted over sources.
 
-    If there is no difference, a block's contribution is as likely to favour the source as the reference.
-    With the block's share w of the set it is ``w D + (1 - w) (D - D_-b)``: for a mean exactly ``w`` times
-    the block's own difference, so that contributions add up to D. A source's statistic is their sum over
-    the root of the sum of their squares, which flipping leaves alone.
+    A block's contribution is ``w D + (1 - w) (D - D_-b)`` with the block's share w of the set: for a mean
+    exactly ``w`` times the block's own difference, so that contributions add up to D.
     """
     p = np.full(len(difference), np.nan)
     rows = np.flatnonzero(known)
     if sizes is None or not len(rows):
         return p
     weight = np.where(test.matters[rows], np.asarray(sizes, dtype=np.float64), 0.0)
-    weight /= weight.sum(axis=1, keepdims=True)
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     share = weight * difference[rows, None] + (1 - weight) * test.difference[rows]
-    share /= np.maximum(np.sqrt((share**2).sum(axis=1, keepdims=True)), np.finfo(np.float64).tiny)
-    used = test.matters[rows].any(axis=0)
-    flipped = share[:, used].astype(np.float32) @ _signs(int(used.sum()))  # (rows, F)
-    largest = np.sort(np.abs(flipped, out=flipped).max(axis=0))
-    reached = np.searchsorted(largest, flipped[:, 0] - 1e-5, side="left")  # ties are equal but for rounding
-    p[rows] = (len(largest) - reached) / len(largest)
+    p[rows] = sign_flip(share[:, test.matters[rows].any(axis=0)])
     return p
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted by Holm's step-down method; NaN stays NaN and is not counted."""
-    adjusted = np.full(len(p), np.nan)
-    order = np.argsort(p)[: int((~np.isnan(p)).sum())]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
 
 
 def _blank(array: np.ndarray, position: int) -> np.ndarray:

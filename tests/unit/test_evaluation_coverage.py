@@ -9,32 +9,33 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from regionfuse.detection.evaluation import coverage
-from regionfuse.detection.evaluation.coverage import Cell, Judged, judge, replicate
+from regionfuse.detection.evaluation import coverage, simulation
+from regionfuse.detection.evaluation.coverage import Judged, judge, replicate
+from regionfuse.detection.evaluation.simulation import Cell
 from regionfuse.pipeline.cli_bench import bench_app
 
 
-def simulate(cell: Cell, replications: int) -> Judged:
+def judged(cell: Cell, replications: int) -> Judged:
     return judge([replicate(cell, range(replications))])
 
 
 def test_ten_blocks_are_covered_where_percentiles_are_not() -> None:
     """Standard error of the rate: 0.8 points."""
-    found = simulate(Cell("recall", 2, 10, 0.3), 800)
+    found = judged(Cell("recall", 2, 10, 0.3), 800)
     assert 0.93 <= found.coverage <= 0.97
     assert found.old_coverage < 0.91
 
 
 def test_the_best_of_thirty_equal_sources_is_no_verdict() -> None:
     """Standard error of the rate: 1.3 points."""
-    found = simulate(Cell("recall", 30, 20, 0.3), 300)
+    found = judged(Cell("recall", 30, 20, 0.3), 300)
     assert found.false_verdicts <= 0.08
     assert 0.93 <= found.coverage <= 0.97
     assert found.old_false_verdicts > 0.5  # each interval by itself
 
 
 def test_three_seeds_cover_the_difference_of_methods() -> None:
-    found = simulate(Cell("recall", 3, 20, 0.3, seeds=3, seed_sd=1.0, differ=True), 400)
+    found = judged(Cell("recall", 3, 20, 0.3, seeds=3, seed_sd=1.0, differ=True), 400)
     assert 0.92 <= found.coverage <= 0.98
     assert found.difference == pytest.approx(0.067, abs=0.01)
 
@@ -45,7 +46,7 @@ def test_the_known_truth_is_what_a_large_set_gives(quantity: str, seeds: int) ->
     """Many objects without correlation: the difference found is the one that the closed form says."""
     large = {"average_precision": 300, "balance": 500}.get(quantity, 2000)
     cell = Cell(quantity, 3, large, 0.0, seeds=seeds, differ=True, val_blocks=large)
-    sample = coverage._sample(cell, 0.0, np.random.default_rng(0))
+    sample = simulation.simulate(cell, 0.0, np.random.default_rng(0))
     difference = sample.values.mean(axis=1)
     scatter = 0.015 if large == 2000 else 0.03
     assert difference[1:] - difference[0] == pytest.approx(sample.truth, abs=scatter)
@@ -55,19 +56,19 @@ def test_the_known_truth_is_what_a_large_set_gives(quantity: str, seeds: int) ->
 def test_average_precision_without_a_block_is_that_of_the_other_blocks() -> None:
     cell = Cell("average_precision", 1, 6, 0.3)
     levels = np.full((1, 1), 0.5)
-    drawn = coverage._draw_set(cell, 6, levels, np.random.default_rng(0))
-    full = coverage._average_precision(drawn, 0, 0)
+    drawn = simulation._draw_set(cell, 6, levels, np.random.default_rng(0))
+    full = simulation._average_precision(drawn, 0, 0)
     sizes = np.diff(np.append(drawn.starts, drawn.scores.shape[-1]))
     for left_out in range(6):
         keep = np.arange(6) != left_out
         alarms = drawn.alarms[0, 0]
-        part = coverage._Set(
+        part = simulation._Set(
             drawn.scores[..., np.repeat(keep, sizes)],
             np.concatenate([[0], np.cumsum(sizes[keep])[:-1]]),
             drawn.alarms[..., keep],
             [[drawn.alarm_scores[0][0][np.repeat(keep, alarms)]]],
         )
-        assert full[1 + left_out] == pytest.approx(coverage._average_precision(part, 0, 0)[0], rel=1e-5)
+        assert full[1 + left_out] == pytest.approx(simulation._average_precision(part, 0, 0)[0], rel=1e-5)
 
 
 def test_parts_of_the_work_do_not_change_the_numbers() -> None:
