@@ -7,6 +7,7 @@ detectors.
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,7 +31,7 @@ class Judged:
     """What the replications of a cell gave; all shares in [0, 1].
 
     Attributes:
-        difference: largest true difference between a source and the reference.
+        difference: largest true difference between a source and the reference, on average.
         coverage: share of individual intervals that hold the true difference.
         simultaneous_coverage: share of replications in which all simultaneous intervals do.
         false_verdicts: share in which one does not; with equal sources: a verdict where there is nothing.
@@ -106,7 +107,8 @@ def run_coverage(
     parts = [(cell, part) for cell in work for part in _parts(replications // (2 if cell.heavy else 1))]
     parts.sort(key=lambda item: -_cost(item[0]))
     outcomes: dict[Cell, list[tuple[int, _Outcome]]] = {}
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers or os.cpu_count(), spawn) as pool:
         waiting = {pool.submit(replicate, cell, part): (cell, part) for cell, part in parts}
         for done, future in enumerate(as_completed(waiting), start=1):
             cell, part = waiting[future]
@@ -148,7 +150,7 @@ def judge(outcomes: Sequence[_Outcome]) -> Judged:
     old = np.concatenate([o.old for o in outcomes])
     made = not np.isnan(old).all()
     return Judged(
-        difference=max((o.truth for o in outcomes), key=abs),
+        difference=float(np.average([o.truth for o in outcomes], weights=[len(o.error) for o in outcomes])),
         coverage=float(covered.mean()),
         simultaneous_coverage=float(together.mean()),
         false_verdicts=float(1 - together.mean()),
@@ -168,7 +170,7 @@ def replicate(cell: Cell, part: range) -> _Outcome:
     for number in part:
         generator = np.random.default_rng([number, *entropy(cell)])
         sample = simulate(cell, sd, generator)
-        truth = max(truth, *np.abs(sample.truth), key=abs)
+        truth += float(np.abs(sample.truth).max()) / len(part)
         flip = not cell.differ and sample.without_val is None
         sizes = sample.sizes if flip else None
         found = compare(sample.values, sample.without, 0, sample.without_val, sizes=sizes)
@@ -201,7 +203,7 @@ def _percentile(sample: Sample) -> np.ndarray:
         return np.full(len(sample.truth), np.nan)
     weights = _old_draws(sample.without.shape[-1])
     above, below = (array.astype(np.float32) @ weights for array in sample.counts)
-    drawn = above / below  # (K, S, R)
+    drawn = above / np.maximum(below, 1)  # (K, S, R); a draw may hold nothing
     low, high = np.quantile(drawn[1:] - drawn[0], [0.025, 0.975], axis=-1)
     return ((low.min(axis=1) <= sample.truth) & (sample.truth <= high.max(axis=1))).astype(np.float64)
 

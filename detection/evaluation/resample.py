@@ -164,7 +164,7 @@ def compare(
     together = _simultaneous_alpha(test, val, net_seeds, known & (se > 0), reference, alpha)
     wide = half
     if together < alpha:
-        # Far out in the tails the formula promises too much, unless the noise taken off counts as uncertain too.
+        # Far out in the tails the formula promises too much, unless the noise taken off counts as well.
         far = _satterthwaite(variance, [*parts, (seed_variance, seed_df)])
         wide = _t_quantile(together / 2, np.minimum(df, far)) * se
     return Comparison(

@@ -80,12 +80,19 @@ class Sample:
     counts: tuple[np.ndarray, np.ndarray] | None
 
 
-def simulate(cell: Cell, seed_sd: float, generator: np.random.Generator) -> Sample:
+def simulate(cell: Cell, training_sd: float, generator: np.random.Generator) -> Sample:
+    """Draw one evaluation.
+
+    Args:
+        cell: the setting.
+        training_sd: standard deviation of levels over trainings, see :func:`level_sd`.
+        generator: of everything drawn.
+    """
     spread = np.arange(cell.sources) % 3 - 1 if cell.differ else np.zeros(cell.sources)
     base = _LEVEL + _STEP * (spread - spread[0])
-    levels = base[:, None] + seed_sd * generator.standard_normal((cell.sources, cell.seeds))
+    levels = base[:, None] + training_sd * generator.standard_normal((cell.sources, cell.seeds))
     if cell.seeds >= 3:
-        truth = _over_trainings(cell.quantity, tuple(base), seed_sd)
+        truth = _over_trainings(cell.quantity, tuple(base), training_sd)
     else:
         truth = _population(cell.quantity, levels).mean(axis=1)
         truth = truth[1:] - truth[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def bench_coverage(out: Path, replications: int, quick: bool, workers: int | Non
 
     if not out.parent.is_dir():
         raise StorageError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: their matrices are small
     with screen.task("simulating intervals") as progress:
         table = coverage.run_coverage(replications, quick, workers, progress)
     table["met"] = coverage.targets_met(table)
