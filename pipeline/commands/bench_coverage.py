@@ -20,7 +20,7 @@ _HEADS = (
     *("quantity", "sources", "blocks", "icc", "seeds", "sd", "difference", "coverage", "false verdicts"),
     *("sign flip", "width", "old coverage", "old false verdicts", ""),
 )
-_WIDTH = 132
+_WIDTH = 150
 
 
 def bench_coverage(out: Path, replications: int, quick: bool, workers: int | None, screen: Screen) -> None:
