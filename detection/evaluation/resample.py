@@ -156,17 +156,18 @@ def compare(
     variance = test.variance + net_seeds + se_val**2
     known = ~np.isnan(difference) & ~np.isnan(variance) & (test.blocks >= LEAST_BLOCKS)
     se = np.where(known, np.sqrt(variance), np.nan)
-    parts = [(test.variance, test.df)] + ([(val.variance, val.df)] if val is not None else [])
-    df = np.where(known, _satterthwaite(variance, [*parts, (net_seeds, seed_df)]), np.nan)
+    parts = [(test.variance, test.df), (net_seeds, seed_df)]
+    if val is not None:
+        parts.append((val.variance, val.df))
+    df = np.where(known, _satterthwaite(variance, parts), np.nan)
     p = _p_values(difference, se, df)
-    half = _t_quantile(alpha / 2, df) * se
-
+    half = wide = _t_quantile(alpha / 2, df) * se
     together = _simultaneous_alpha(test, val, net_seeds, known & (se > 0), reference, alpha)
-    wide = half
     if together < alpha:
-        # Far out in the tails the formula promises too much, unless the noise taken off counts as well.
-        far = _satterthwaite(variance, [*parts, (seed_variance, seed_df)])
-        wide = _t_quantile(together / 2, np.minimum(df, far)) * se
+        # Far out in the tails that formula promises too much: there, as if estimates of parts erred together.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            far = variance**2 / sum(part / np.sqrt(freedom) for part, freedom in parts) ** 2
+        wide = _t_quantile(together / 2, np.where(known, np.fmax(far, 1.0), np.nan)) * se
     return Comparison(
         value=difference,
         low=difference - half,
