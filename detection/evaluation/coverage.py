@@ -135,8 +135,8 @@ class _Outcome:
     truth: float
     error: np.ndarray  # (R, K - 1)
     half: np.ndarray  # (R, K - 1), half the width of the interval
-    covered: np.ndarray  # (R, K - 1), bool
-    together: np.ndarray  # (R,), bool
+    covered: np.ndarray  # (R, K - 1), float, NaN where there is no interval
+    wrong: np.ndarray  # (R,), bool, whether a simultaneous interval excludes the truth
     flipped: np.ndarray  # (R,), smallest sign-flip p-value, NaN where sources differ
     old: np.ndarray  # (R, K - 1), float, whether the percentile interval covers; NaN where it was not made
 
@@ -144,21 +144,21 @@ class _Outcome:
 def judge(outcomes: Sequence[_Outcome]) -> Judged:
     """Summarise the replications of one cell."""
     covered = np.concatenate([o.covered for o in outcomes])
-    together = np.concatenate([o.together for o in outcomes])
+    wrong = np.concatenate([o.wrong for o in outcomes])
     error, half = (np.concatenate([getattr(o, name) for o in outcomes]) for name in ("error", "half"))
     flipped = np.concatenate([o.flipped for o in outcomes])
     old = np.concatenate([o.old for o in outcomes])
     made = not np.isnan(old).all()
     return Judged(
         difference=float(np.average([o.truth for o in outcomes], weights=[len(o.error) for o in outcomes])),
-        coverage=float(covered.mean()),
-        simultaneous_coverage=float(together.mean()),
-        false_verdicts=float(1 - together.mean()),
+        coverage=float(np.nanmean(covered)),
+        simultaneous_coverage=float(1 - wrong.mean()),
+        false_verdicts=float(wrong.mean()),
         sign_flip_verdicts=float((flipped < 0.05).mean()) if not np.isnan(flipped).all() else float("nan"),
-        width=float(np.median(half) / (1.96 * error.std())),
+        width=float(np.nanmedian(half) / (1.96 * error.std())),
         old_coverage=float(old.mean()) if made else float("nan"),
         old_false_verdicts=float(1 - old.all(axis=1).mean()) if made else float("nan"),
-        replications=len(together),
+        replications=len(wrong),
     )
 
 
@@ -171,20 +171,19 @@ def replicate(cell: Cell, part: range) -> _Outcome:
         generator = np.random.default_rng([number, *entropy(cell)])
         sample = simulate(cell, sd, generator)
         truth += float(np.abs(sample.truth).max()) / len(part)
-        flip = not cell.differ and sample.without_val is None
-        sizes = sample.sizes if flip else None
-        found = compare(sample.values, sample.without, 0, sample.without_val, sizes=sizes)
+        found = compare(sample.values, sample.without, 0, sample.without_val, sizes=sample.sizes)
         value, low, high = found.value[1:], found.low[1:], found.high[1:]
-        together = (found.simultaneous_low[1:] <= sample.truth) & (
-            sample.truth <= found.simultaneous_high[1:]
-        )
+        # Where too few blocks matter there is no interval, hence no verdict, and nothing to cover.
+        covered = np.where(np.isnan(low), np.nan, (low <= sample.truth) & (sample.truth <= high))
+        wrong = (found.simultaneous_low[1:] > sample.truth) | (sample.truth > found.simultaneous_high[1:])
+        flip = not cell.differ and sample.without_val is None
         flipped = found.p_sign_flip[1:].min() if flip else np.nan
         rows.append(
             (
                 value - sample.truth,
                 (high - low) / 2,
-                (low <= sample.truth) & (sample.truth <= high),
-                together.all(),
+                covered,
+                wrong.any(),
                 flipped,
                 _percentile(sample),
             )
