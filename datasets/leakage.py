@@ -1,115 +1,184 @@
-"""How many test images have a neighbour or a near-duplicate in train: what a split's scores are worth."""
+"""How near the subsets of a split are to one another: what its scores are worth."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .similarity import THRESHOLD, Signatures
+import numpy as np
 
-_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
+from .blocks import Blocks, numbered
+from .similarity import Near
+from .similarity_quality import near_duplicate_quality
+
+DISTANCES = (1, 2, 5, 10, 20, 50)
+"""Differences of image numbers at which neighbours are counted."""
+RELATIONS = (("test", "train"), ("val", "train"), ("test", "val"))
 EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Leakage:
-    """Leakage of a split; shares are fractions of the test images, 0..1.
+class Relation:
+    """How near the images of one subset are to those of another; shares are fractions of the former, 0..1.
 
     Attributes:
-        test_images: number of test images.
-        neighbour_share: share with a train image whose number is one more or one less.
-        near_duplicate_share: share with a train image of nearly the same content; None when not computed.
-        either_share: share with one or the other.
-        examples: a few (test stem, train stem, reason) with reason ``neighbour`` or ``near-duplicate``.
+        images: the subset looked at: ``test`` or ``val``.
+        against: the subset it is compared with.
+        count: number of its images; all shares are 0 where there are none.
+        within: distance -> share with an image at most so many numbers away in the same unbroken stretch (a
+            run of numbers without a change of scene; what lies beyond a change is no neighbour).
+        same_block: share whose block has images in the other subset.
+        same_scene: share whose named scene has images there; None where the set names no scenes.
+        near_duplicates: share with an image of near-identical framing there; None when not looked for.
+        examples: a few (stem, other stem, reason) with reason ``near-duplicate`` or ``neighbour``.
     """
 
-    test_images: int
-    neighbour_share: float
-    near_duplicate_share: float | None
-    either_share: float
+    images: str
+    against: str
+    count: int
+    within: dict[int, float]
+    same_block: float
+    same_scene: float | None = None
+    near_duplicates: float | None = None
     examples: tuple[tuple[str, str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-serialisable values."""
-        return {**asdict(self), "examples": [list(example) for example in self.examples]}
+        within = {str(distance): share for distance, share in self.within.items()}
+        return {**asdict(self), "within": within, "examples": [list(example) for example in self.examples]}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Leakage:
-        """Undo :meth:`to_dict`; unknown keys are ignored, so that later versions may add some."""
-        share = values["near_duplicate_share"]
+    def from_dict(cls, values: Mapping[str, Any]) -> Relation:
+        """Make a relation from the result of :meth:`to_dict`."""
+        same_scene, near = values["same_scene"], values["near_duplicates"]
         return cls(
-            int(values["test_images"]),
-            float(values["neighbour_share"]),
-            None if share is None else float(share),
-            float(values["either_share"]),
-            tuple((str(a), str(b), str(reason)) for a, b, reason in values.get("examples", ())),
+            str(values["images"]),
+            str(values["against"]),
+            int(values["count"]),
+            {int(distance): float(share) for distance, share in values["within"].items()},
+            float(values["same_block"]),
+            None if same_scene is None else float(same_scene),
+            None if near is None else float(near),
+            tuple((str(one), str(other), str(reason)) for one, other, reason in values["examples"]),
         )
 
 
-def numbered(stem: str) -> tuple[str, int, str] | None:
-    """Split a stem into what stands before, in and after its last number; None without a number.
+@dataclass(frozen=True)
+class Leakage:
+    """The relations of a split, one each for :data:`RELATIONS`, and what the word near-duplicate is worth."""
 
-    Only stems that agree before and after can be neighbours: ``FLIR_00018`` and ``FLIR_00019``.
-    """
-    found = _NUMBERED.fullmatch(stem)
-    return (found[1], int(found[2]), found[3]) if found else None
+    relations: tuple[Relation, ...]
 
+    def relation(self, images: str, against: str) -> Relation:
+        """Return one of the relations.
 
-def neighbours(test: Iterable[str], train: Collection[str]) -> dict[str, str]:
-    """Return test stem -> a train stem whose number is one more or one less (or that is the same image)."""
-    numbers = {key: stem for stem in train if (key := numbered(stem)) is not None}
-    plain = set(train)
-    found = {}
-    for stem in test:
-        key = numbered(stem)
-        if stem in plain:
-            found[stem] = stem
-        elif key is not None:
-            near = ((key[0], key[1] + step, key[2]) for step in (-1, 1, 0))
-            match = next((numbers[other] for other in near if other in numbers), None)
-            if match is not None:
-                found[stem] = match
-    return found
+        Raises:
+            KeyError: there is no such relation.
+        """
+        for each in self.relations:
+            if (each.images, each.against) == (images, against):
+                return each
+        raise KeyError(f"no relation of {images} to {against}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-serialisable values."""
+        return {
+            "relations": [each.to_dict() for each in self.relations],
+            "near_duplicate_quality": near_duplicate_quality(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Leakage:
+        """Make a leakage from the result of :meth:`to_dict`."""
+        return cls(tuple(Relation.from_dict(each) for each in values["relations"]))
 
 
 def leakage(
-    train: Collection[str],
-    test: Collection[str],
-    signatures: Signatures | None = None,
-    threshold: float = THRESHOLD,
+    subsets: Mapping[str, Collection[str]],
+    blocks: Blocks,
+    scenes: Mapping[str, str | None],
+    near: Near | None = None,
 ) -> Leakage:
-    """Measure how much of ``test`` is as good as seen in ``train``.
+    """Measure how near the subsets are to one another.
 
     Args:
-        train: stems of the train images.
-        test: stems of the test images.
-        signatures: of all images; without them only the numbers are compared.
-        threshold: similarity from which two images count as near-duplicates.
+        subsets: stems of ``train``, ``val`` and ``test``.
+        blocks: of the whole set.
+        scenes: stem -> name of its scene.
+        near: near-duplicates of the set; without them they are not counted.
     """
-    test, train = sorted(test), sorted(train)
-    by_number = neighbours(test, train)
-    by_content = _most_similar(test, train, signatures, threshold) if signatures is not None else {}
-    count = max(1, len(test))
-    examples = [(stem, other, "near-duplicate") for stem, other in by_content.items()]
-    examples += [(stem, other, "neighbour") for stem, other in by_number.items() if stem not in by_content]
+    stems = {name: sorted(subset) for name, subset in subsets.items()}
     return Leakage(
-        test_images=len(test),
-        neighbour_share=len(by_number) / count,
-        near_duplicate_share=len(by_content) / count if signatures is not None else None,
-        either_share=len(by_number.keys() | by_content.keys()) / count,
+        tuple(
+            _relation((one, other), stems[one], stems[other], blocks, scenes, near)
+            for one, other in RELATIONS
+        )
+    )
+
+
+def _relation(
+    names: tuple[str, str],
+    stems: list[str],
+    others: list[str],
+    blocks: Blocks,
+    scenes: Mapping[str, str | None],
+    near: Near | None,
+) -> Relation:
+    count = max(1, len(stems))
+    nearest = _nearest(stems, others, blocks)
+    alike = _alike(stems, others, near) if near is not None else {}
+    held = {blocks.block[stem] for stem in others}
+    told = {scenes.get(stem) for stem in others} - {None}
+    named = any(scene is not None for scene in scenes.values())
+    examples = [(stem, other, "near-duplicate") for stem, other in alike.items()]
+    order = sorted(nearest, key=lambda stem: (nearest[stem][0], stem))
+    examples += [(stem, nearest[stem][1], "neighbour") for stem in order if stem not in alike]
+    return Relation(
+        images=names[0],
+        against=names[1],
+        count=len(stems),
+        within={
+            distance: sum(away <= distance for away, _ in nearest.values()) / count for distance in DISTANCES
+        },
+        same_block=sum(blocks.block[stem] in held for stem in stems) / count,
+        same_scene=sum(scenes.get(stem) in told for stem in stems) / count if named else None,
+        near_duplicates=len(alike) / count if near is not None else None,
         examples=tuple(examples[:EXAMPLES]),
     )
 
 
-def _most_similar(
-    test: list[str], train: list[str], signatures: Signatures, threshold: float
-) -> dict[str, str]:
-    """Return test stem -> most similar train stem, for those above the threshold, most similar first."""
-    if not train or not test:
-        return {}
-    similar = signatures.similarity(signatures.rows(test), signatures.rows(train))
-    best = similar.argmax(axis=1)
-    order = sorted(range(len(test)), key=lambda row: (-similar[row, best[row]], test[row]))
-    return {test[row]: train[best[row]] for row in order if similar[row, best[row]] >= threshold}
+def _nearest(stems: list[str], others: list[str], blocks: Blocks) -> dict[str, tuple[int, str]]:
+    """Return stem -> (distance in numbers, other stem) of the nearest one in the same stretch."""
+    there: dict[int, list[tuple[int, str]]] = {}
+    for stem in others:
+        key = numbered(stem)
+        if key is not None:
+            there.setdefault(blocks.stretch[stem], []).append((key[1], stem))
+    for members in there.values():
+        members.sort()
+    found = {}
+    for stem in stems:
+        key, members = numbered(stem), there.get(blocks.stretch[stem], [])
+        if key is None or not members:
+            continue
+        at = bisect_left(members, (key[1], ""))
+        found[stem] = min((abs(number - key[1]), other) for number, other in members[max(0, at - 1) : at + 1])
+    return {stem: each for stem, each in found.items() if each[0] <= max(DISTANCES)}
+
+
+def _alike(stems: list[str], others: list[str], near: Near) -> dict[str, str]:
+    """Return stem -> most similar near-duplicate among the others, most similar first."""
+    position = {stem: row for row, stem in enumerate(near.stems)}
+    mine, theirs = np.zeros((2, len(near.stems)), dtype=bool)
+    mine[[position[stem] for stem in stems]] = True
+    theirs[[position[stem] for stem in others]] = True
+    both = np.concatenate([near.couples, near.couples[:, ::-1]])
+    similar = np.concatenate([near.similar, near.similar])
+    wanted = mine[both[:, 0]] & theirs[both[:, 1]]
+    both, similar = both[wanted], similar[wanted]
+    found: dict[str, str] = {}
+    for row in np.lexsort((both[:, 1], both[:, 0], -similar)):
+        found.setdefault(near.stems[both[row, 0]], near.stems[both[row, 1]])
+    return found

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .errors import DataError
 from .layout import IMAGE_EXTENSIONS, Layout
@@ -106,6 +106,17 @@ def stem_of(name: str, ending: str = "") -> str:
     return stem[: -len(ending)] if ending and stem.endswith(ending) and stem != ending else stem
 
 
+def listed_stem(entry: str) -> str:
+    """Return the stem of an image that a list names by its stem, its file name or a path (of any system)."""
+    name = PurePosixPath(entry.strip().replace("\\", "/")).name
+    return stem_of(name) if name.lower().endswith(IMAGE_EXTENSIONS) else name
+
+
+def without_modality(stem: str) -> str:
+    """Return a stem without the word for the modality at an end: ``07`` for ``IR_07`` and ``07_vis``."""
+    return _MODALITY.sub("", stem, count=1)
+
+
 def _by_stem(folders: Iterable[Path], ending: str, ending_needed: bool) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for folder in folders:
@@ -119,7 +130,7 @@ def _by_stem(folders: Iterable[Path], ending: str, ending_needed: bool) -> dict[
 def _without_modality(files: dict[str, list[Path]]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for stem, paths in files.items():
-        found.setdefault(_MODALITY.sub("", stem, count=1), []).extend(paths)
+        found.setdefault(without_modality(stem), []).extend(paths)
     return found
 
 

@@ -11,18 +11,24 @@ from itertools import pairwise
 
 import numpy as np
 
-from .leakage import numbered
-from .records import Pair, PairSet
-from .runs import Block, Near, blocks, chains, groups
-from .similarity import Signatures, near_couples
+from .blocks import chains, scene_changes
+from .pieces import Piece, groups, guarded, pieces
+from .records import PairSet
+from .similarity import Near, Signatures
 
 SUBSETS = ("train", "val", "test")
 # What a rule is worth, in units of "share of images in the wrong subset". Sizes give way first, then the tie
 # between near-duplicates, then the guard gap; a class missing from train is worst.
 _DROPPED, _TIE, _GUARD, _NO_TRAIN, _NO_TEST, _MIX = 0.5, 0.3, 0.5, 1.0, 0.1, 0.2
 _GOOD = 0.12  # a division this good ends the search
-_TRIES = 60_000  # blocks times restarts
+_TRIES = 60_000  # pieces times restarts
 _NEAR_DROP = 0.1  # at most this share of the images is dropped for being near-duplicates across a cut
+_GIVEN_UP = (
+    "",
+    "near-duplicates and named scenes inside one run of images are not kept together (only the guard gap "
+    "parts them): the set is too small or too uniform",
+    "near-duplicates and named scenes are not kept together: the set is too small or too uniform",
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,13 @@ class Division:
         subset: stem -> 0 train, 1 val, 2 test; dropped images are missing.
         guard: guard gap that it keeps.
         cost: see the weights above; smaller is better.
+        given_up: what it could not keep, in words.
     """
 
     subset: dict[str, int]
     guard: int
     cost: float
+    given_up: tuple[str, ...] = ()
 
 
 def divide(
@@ -46,28 +54,37 @@ def divide(
     seed: int,
     guard: int,
     signatures: Signatures | None,
+    near: Near | None,
 ) -> Division:
     """Divide a set by scenes.
 
-    Everything that must stay together is tried first: long runs, near-duplicates, the full guard gap. Small
-    sets and single long videos cannot have all of it; the search then cuts runs shorter, ignores
-    near-duplicates within one run (the guard still parts them), then all of them, and narrows the guard last.
+    Everything that must stay together is tried first: long runs, named scenes, near-duplicates, the full
+    guard gap. Small sets and single long videos cannot have all of it; the search then cuts runs shorter,
+    lets go of near-duplicates and names within one run (the guard still parts them), then of all, and
+    narrows the guard last. What was let go is in :attr:`Division.given_up`.
     """
     smallest = min(fraction for fraction in fractions if fraction > 0)
     most = max(4 * guard, math.ceil(len(pairs) * smallest / 5), 1)
-    near = Near(signatures.stems, near_couples(signatures)) if signatures is not None else None
+    stems = [pair.stem for pair in pairs]
+    scenes = {pair.stem: pair.scene for pair in pairs}
+    tied_at_all = near is not None or any(scene is not None for scene in scenes.values())
     best: Division | None = None
     for gap in range(guard, -1, -1):
-        chained = chains(pairs.pairs, gap)
+        chained = chains(stems, gap)
+        changes = [scene_changes(chain, scenes, signatures) for chain in chained]
         size = most
         while True:
-            cut = blocks(chained, max(1, min(4 * gap, size // 2)), size, signatures)
-            for level in range(3 if signatures is not None else 1):
+            cut = pieces(chained, changes, max(1, min(4 * gap, size // 2)), size, scenes)
+            for level in range(3 if tied_at_all else 1):
                 tied = groups(cut, near, within_chains=level < 1, across_chains=level < 2)
                 malus = level * _TIE + (guard - gap) * _GUARD
                 if best is not None and malus >= best.cost:
                     continue
-                found = _search(pairs, cut, tied, fractions, seed, gap, malus, near)
+                said: tuple[str, ...] = (_GIVEN_UP[level],) if level else ()
+                if gap < guard:
+                    said += (f"{len(pairs)} pairs are too few for a guard gap of {guard}: it is {gap}",)
+                blank = Division({}, gap, malus, said)
+                found = _search(pairs, cut, tied, fractions, seed, blank, near)
                 if found is not None and (best is None or found.cost < best.cost):
                     best = found
             if (best is not None and best.cost <= _GOOD) or size == 1:
@@ -79,49 +96,21 @@ def divide(
     return best
 
 
-def guarded(subset: dict[str, int], order: Sequence[Pair], gap: int) -> dict[str, int]:
-    """Drop images at borders until numbers of different subsets are more than ``gap`` apart.
-
-    The larger subset gives way, which is nearly always train.
-
-    Args:
-        subset: stem -> subset.
-        order: pairs of one gapless chain, in the order of their numbers.
-        gap: width of the gap.
-    """
-    counts = Counter(subset.values())
-    kept: list[tuple[int, str]] = []
-    for pair in order:
-        key = numbered(pair.stem)
-        if pair.stem not in subset:
-            continue
-        number = key[1] if key is not None else 0
-        mine = subset[pair.stem]
-        while kept and subset[kept[-1][1]] != mine and number - kept[-1][0] <= gap:
-            theirs = subset[kept[-1][1]]
-            if (counts[mine], -mine) > (counts[theirs], -theirs):
-                mine = -1
-                break
-            counts[theirs] -= 1
-            kept.pop()
-        if mine >= 0:
-            kept.append((number, pair.stem))
-        else:
-            counts[subset[pair.stem]] -= 1
-    return {stem: subset[stem] for _, stem in kept}
-
-
 def _search(
     pairs: PairSet,
-    cut: Sequence[Block],
+    cut: Sequence[Piece],
     tied: Sequence[Sequence[int]],
     fractions: tuple[float, float, float],
     seed: int,
-    gap: int,
-    malus: float,
+    blank: Division,
     near: Near | None,
 ) -> Division | None:
-    """Fill the subsets in random orders; return the best filling, or None when a subset stays empty."""
+    """Fill the subsets in random orders; return the best filling, or None when a subset stays empty.
+
+    Args:
+        blank: the division before any image: its guard, and cost and words of what is given up already.
+    """
+    gap = blank.guard
     if len(tied) < sum(fraction > 0 for fraction in fractions):
         return None
     rng = random.Random(seed)
@@ -143,13 +132,13 @@ def _search(
         }
         if gap > 0:
             kept: dict[str, int] = {}
-            for chain in chains(pairs.pairs, gap):
+            for chain in chains([pair.stem for pair in pairs], gap):
                 kept |= guarded(subset, chain, gap)
             subset = kept
-        subset = _without_near(subset, near)
-        cost = malus + _cost(pairs, subset, fractions)
+        subset, said = without_near(subset, near)
+        cost = blank.cost + _cost(pairs, subset, fractions)
         if best is None or cost < best.cost:
-            best = Division(subset, gap, cost)
+            best = Division(subset, gap, cost, blank.given_up + said)
     return best if best is not None and math.isfinite(best.cost) else None
 
 
@@ -170,7 +159,7 @@ def _fill(order: Sequence[int], sizes: Sequence[int], fractions: Sequence[float]
 
 
 def _rough_cost(
-    cut: Sequence[Block],
+    cut: Sequence[Piece],
     tied: Sequence[Sequence[int]],
     filling: Sequence[int],
     fractions: Sequence[float],
@@ -183,8 +172,8 @@ def _rough_cost(
         for position in group:
             chosen[position] = filling[number]
     counts = [0, 0, 0]
-    for position, block in enumerate(cut):
-        counts[chosen[position]] += len(block.stems)
+    for position, piece in enumerate(cut):
+        counts[chosen[position]] += len(piece.stems)
     borders = sum(
         first.chain == second.chain and chosen[position] != chosen[position + 1]
         for position, (first, second) in enumerate(pairwise(cut))
@@ -193,23 +182,33 @@ def _rough_cost(
     return sizes + _DROPPED * borders * gap / total
 
 
-def _without_near(subset: dict[str, int], near: Near | None) -> dict[str, int]:
-    """Drop train images that are near-duplicates of val or test images, unless these are too many."""
+def without_near(subset: dict[str, int], near: Near | None) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Drop near-duplicates across subsets: train images of val and test ones, then val images of test ones.
+
+    They stay, and words say so, where that would take more than a tenth of the set or half of the subset.
+    """
+    said: list[str] = []
     if near is None:
-        return subset
-    homes = np.array([subset.get(stem, -1) for stem in near.stems])
-    first, second = near.couples.T
-    leaking = np.concatenate(
-        [
-            first[(homes[first] == 0) & (homes[second] > 0)],
-            second[(homes[second] == 0) & (homes[first] > 0)],
-        ]
-    )
-    rows = np.flatnonzero(np.bincount(leaking, minlength=len(near.stems)))
-    if len(rows) > min(_NEAR_DROP * len(near.stems), int((homes == 0).sum()) / 2):
-        return subset
-    found = {near.stems[row] for row in rows}
-    return {stem: number for stem, number in subset.items() if stem not in found}
+        return subset, ()
+    for giving, others, names in ((0, (1, 2), "val or test"), (1, (2,), "test")):
+        homes = np.array([subset.get(stem, -1) for stem in near.stems])
+        first, second = near.couples.T
+        leaking = np.concatenate(
+            [
+                first[(homes[first] == giving) & np.isin(homes[second], others)],
+                second[(homes[second] == giving) & np.isin(homes[first], others)],
+            ]
+        )
+        rows = np.flatnonzero(np.bincount(leaking, minlength=len(near.stems)))
+        if len(rows) > min(_NEAR_DROP * len(near.stems), int((homes == giving).sum()) / 2):
+            said.append(
+                f"{len(rows)} {SUBSETS[giving]} image(s) are near-duplicates of {names} images and stay: "
+                "without them too little would be left"
+            )
+            continue
+        found = {near.stems[row] for row in rows}
+        subset = {stem: number for stem, number in subset.items() if stem not in found}
+    return subset, tuple(said)
 
 
 def _cost(pairs: PairSet, subset: dict[str, int], fractions: Sequence[float]) -> float:
@@ -222,14 +221,14 @@ def _cost(pairs: PairSet, subset: dict[str, int], fractions: Sequence[float]) ->
     objects = {name: [0, 0, 0] for name in pairs.classes}
     for pair in pairs:
         if pair.stem in subset:
-            for box in pair.boxes:
+            for box in pair.objects:
                 objects[box.label][subset[pair.stem]] += 1
-    present = {name for pair in pairs for name in {box.label for box in pair.boxes}}
+    present = {name for pair in pairs for name in {box.label for box in pair.objects}}
     for name in sorted(present):
         found = objects[name]
         if found[0] == 0:
             cost += _NO_TRAIN
-        if found[2] == 0:
+        if found[2] == 0 and fractions[2] > 0:
             cost += _NO_TEST
         if sum(found):
             mix = sum(abs(count / sum(found) - part) for count, part in zip(found, fractions, strict=True))

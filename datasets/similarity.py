@@ -7,9 +7,9 @@ road scene is dark below and bright above. Normalising removes gain and offset, 
 either. Two pairs are as similar as the *less* similar of their modalities: two dark visible images alone
 prove nothing.
 
-:data:`THRESHOLD` lies in the middle of the gap measured on 356 pairs of M3FD, RoadScene, MSRS, FLIR and
-LLVIP: the 14 couples seen to show one scene a moment apart reach 0.80 or more, unrelated ones at most 0.69.
-An image moved by 24 of 1024 pixels keeps 0.93.
+:data:`THRESHOLD` is chosen for near-identical framing: a moving camera's next frames may already differ. How
+often it is met, and missed, is measured in :mod:`~regionfuse.datasets.similarity_quality`. An image moved by
+24 of 1024 pixels keeps 0.93; mirrored and cropped copies are not recognised.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ from .storage import write_bytes
 
 Progress = Callable[[int, int, str], None]
 
-THRESHOLD = 0.75
+THRESHOLD = 0.7
 """Similarity from which two pairs count as near-duplicates."""
+DIGITS = 3
+"""Similarities are rounded to that many digits before they are compared with a threshold."""
 SIDE = 32
 _FINE, _COARSE = 1.5, 4.0  # Gaussian sigmas of the band, in thumbnail pixels
 _DARK = 8  # grey levels (of 255) up to which a border counts as black
@@ -43,6 +45,7 @@ _FLAT = 0.5  # grey levels of contrast below which a thumbnail shows nothing
 _LENGTH = SIDE * SIDE + 1  # the last number stands for "flat": flat images resemble each other only
 _VERSION = 1
 _BLOCK = 1024
+_STEPS = 2048  # vectors are compared in whole steps, whose float32 sums are exact in any order
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +71,32 @@ class Signatures:
 
     def similarity(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return ``len(first) x len(second)`` similarities in [-1, 1] between rows."""
-        one, two = self.vectors[first], self.vectors[second]
-        return np.minimum(one[:, 0] @ two[:, 0].T, one[:, 1] @ two[:, 1].T)
+        return _similar(self.vectors[first], self.vectors[second])
+
+    def couples(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return ``N`` similarities in [-1, 1] of ``N`` couples of rows."""
+        one, two = _whole(self.vectors[first]), _whole(self.vectors[second])
+        return _rounded(np.einsum("nmd,nmd->nm", one, two).min(axis=1))
+
+    def select(self, stems: Sequence[str]) -> Signatures:
+        """Return the signatures of ``stems``, in their order."""
+        rows = self.rows(stems)
+        return Signatures(tuple(stems), self.vectors[rows], tuple(self.hashes[row] for row in rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Near-duplicates of a set.
+
+    Attributes:
+        stems: stems of the set.
+        couples: ``E x 2`` integers, positions in ``stems``; each couple once, first < second.
+        similar: ``E`` similarities, rounded to :data:`DIGITS` digits.
+    """
+
+    stems: tuple[str, ...]
+    couples: NDArray[np.int32]
+    similar: NDArray[np.float32]
 
 
 def signature(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -131,46 +158,30 @@ def signatures(
     return Signatures(tuple(pair.stem for pair in pairs), vectors, hashes)
 
 
-def near_duplicates(
-    signatures: Signatures,
-    first: Sequence[str] | None = None,
-    second: Sequence[str] | None = None,
-    threshold: float = THRESHOLD,
-) -> list[tuple[str, str, float]]:
-    """Return (stem, stem, similarity) of all near-duplicates, most similar first.
-
-    Args:
-        signatures: of the whole set.
-        first: stems to look at; default: all.
-        second: stems to compare them with; default: each unordered couple of ``first`` once.
-        threshold: least similarity.
-    """
-    rows = signatures.rows(first if first is not None else signatures.stems)
-    others = rows if second is None else signatures.rows(second)
-    found = []
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        similar = signatures.similarity(block, others)
-        for row, column in np.argwhere(similar >= threshold):
-            if second is None and column <= start + row:
-                continue
-            stems = signatures.stems[block[row]], signatures.stems[others[column]]
-            found.append((*stems, float(similar[row, column])))
-    return sorted(found, key=lambda item: (-item[2], item[0], item[1]))
-
-
-def near_couples(signatures: Signatures, threshold: float = THRESHOLD) -> NDArray[np.int32]:
-    """Return all near-duplicates of a set as an ``E x 2`` array of rows, each couple once, first < second.
-
-    The lean form of :func:`near_duplicates`: a long video before a standing camera has millions of couples.
-    """
+def near_duplicates(signatures: Signatures, threshold: float = THRESHOLD) -> Near:
+    """Return all near-duplicates of a set; a long video before a standing camera has millions."""
     rows = np.arange(len(signatures.stems))
-    found = [np.zeros((0, 2), np.int32)]
+    couples, similar = [np.zeros((0, 2), np.int32)], [np.zeros(0, np.float32)]
     for start in range(0, len(rows), _BLOCK):
-        similar = signatures.similarity(rows[start : start + _BLOCK], rows[start:]) >= threshold
-        couples = np.argwhere(np.triu(similar, 1)) + start
-        found.append(couples.astype(np.int32))
-    return np.concatenate(found)
+        block = signatures.similarity(rows[start : start + _BLOCK], rows[start:])
+        found = np.argwhere(np.triu(block >= np.float32(threshold), 1))
+        couples.append((found + start).astype(np.int32))
+        similar.append(block[found[:, 0], found[:, 1]])
+    return Near(signatures.stems, np.concatenate(couples), np.concatenate(similar))
+
+
+def most_similar(first: Signatures, second: Signatures) -> list[tuple[str, float]]:
+    """Return for each pair of one set the stem of the most similar pair of another, and how similar it is.
+
+    Raises:
+        ValueError: the other set is empty.
+    """
+    found = []
+    for start in range(0, len(first.stems), _BLOCK):
+        similar = _similar(first.vectors[start : start + _BLOCK], second.vectors)
+        best = similar.argmax(axis=1)
+        found += [(second.stems[at], float(similar[row, at])) for row, at in enumerate(best)]
+    return found
 
 
 def pixel_hash(*images: NDArray[np.generic]) -> str:
@@ -180,6 +191,19 @@ def pixel_hash(*images: NDArray[np.generic]) -> str:
         state.update(f"{image.shape}{image.dtype}".encode())
         state.update(np.ascontiguousarray(image).data)
     return state.hexdigest()
+
+
+def _whole(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.rint(vectors * np.float32(_STEPS))
+
+
+def _rounded(products: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.round(products / np.float32(_STEPS * _STEPS), DIGITS)
+
+
+def _similar(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    one, two = _whole(first), _whole(second)
+    return _rounded(np.minimum(one[:, 0] @ two[:, 0].T, one[:, 1] @ two[:, 1].T))
 
 
 def _of_pair(pair: Pair) -> tuple[NDArray[np.float32], str]:

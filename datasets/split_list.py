@@ -1,44 +1,64 @@
-"""Splits that users bring: our own JSON, JSON or YAML with three lists, or one text file per subset."""
+"""Splits that users bring: our own JSON, JSON or YAML with lists, or one text or COCO file per subset."""
 
 from __future__ import annotations
 
 import difflib
 import json
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from .errors import DataError
-from .layout import IMAGE_EXTENSIONS
-from .pairing import stem_of
+from .pairing import listed_stem
 from .records import PairSet
 
-SUBSETS = ("train", "val", "test")
-_ALIASES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
+SUBSET_NAMES = {
+    "train": ("training", "train"),
+    "val": ("validation", "valid", "val"),
+    "test": ("testing", "test"),
 }
+"""What the subsets are called in files and folders."""
 
 
 def read_split_list(path: Path | str, pairs: PairSet) -> dict[str, tuple[str, ...]]:
-    """Read the stems of train, val and test.
+    """Read the stems of train and test, and of val where there is such a list.
 
     Args:
-        path: a JSON or YAML file with the keys train, val and test; or a folder with ``train.txt``,
-            ``val.txt`` and ``test.txt``; or one of these three files (``m3fd_train.txt`` finds
-            ``m3fd_test.txt``). Entries are stems, file names or paths.
+        path: see :func:`read_lists`.
         pairs: the set that is split.
 
     Raises:
-        DataError: the file is unreadable, a subset is missing or empty, an image is named twice, or is not in
-            the set.
+        DataError: see :func:`read_lists`; or there is no train or no test.
+    """
+    lists = read_lists(path, pairs)
+    for name in ("train", "test"):
+        if name not in lists:
+            raise DataError(f"{path}: no list {name!r}; found {', '.join(lists) or 'none'}")
+    return lists
+
+
+def read_lists(path: Path | str, pairs: PairSet) -> dict[str, tuple[str, ...]]:
+    """Read the stems of those of train, val and test that are listed.
+
+    Args:
+        path: a JSON or YAML file with the keys train, val and test; or one text file or COCO JSON file per
+            subset: one of them (``m3fd_train.txt`` finds ``m3fd_test.txt``) or their folder. Entries are
+            stems, or file names or paths of either image.
+        pairs: the set that is split.
+
+    Raises:
+        DataError: the file is unreadable, a list is empty, an image is named twice, or is not in the set.
     """
     path = Path(path)
-    lists = _from_text_files(path) if path.is_dir() or path.suffix.lower() == ".txt" else _from_mapping(path)
-    subsets = {name: tuple(sorted(_known(path, name, lists[name], pairs))) for name in SUBSETS}
+    content = None if path.is_dir() or path.suffix.lower() == ".txt" else _content(path)
+    if content is None or isinstance(content.get("images"), list):
+        lists = {name: _entries(file) for name, file in _files(path).items()}
+    else:
+        lists = _from_mapping(path, content)
+    stems_of = {file.stem: pair.stem for pair in pairs for file in (pair.infrared, pair.visible)}
+    subsets = {name: tuple(sorted(_known(path, name, lists[name], pairs, stems_of))) for name in lists}
     seen: dict[str, str] = {}
     for name, stems in subsets.items():
         for stem in stems:
@@ -49,10 +69,65 @@ def read_split_list(path: Path | str, pairs: PairSet) -> dict[str, tuple[str, ..
     return subsets
 
 
-def _known(path: Path, name: str, entries: list[str], pairs: PairSet) -> list[str]:
+def list_files(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return the text and COCO lists in a folder: what their names start with -> subset -> file."""
+    found: dict[str, dict[str, Path]] = {}
+    for file in sorted(folder.iterdir()):
+        subset = _subset_of(file)
+        if subset is not None and file.is_file():
+            found.setdefault(subset[1], {}).setdefault(subset[0], file)
+    return found
+
+
+def _subset_of(file: Path) -> tuple[str, str] | None:
+    """Return the subset that a list's name ends in, and what the name starts with."""
+    if file.suffix.lower() in (".txt", ".json"):
+        for name, words in SUBSET_NAMES.items():
+            for word in words:
+                if file.stem.casefold().endswith(word):
+                    return name, file.stem[: -len(word)].casefold() + file.suffix.lower()
+    return None
+
+
+def _files(path: Path) -> dict[str, Path]:
+    """Return subset -> file of the lists that belong to a file or lie in a folder."""
+    if path.is_dir():
+        found = list_files(path)
+        plain = [start for start in found if start in (".txt", ".json")]
+        if len(found) > 1 and len(plain) != 1:
+            names = ", ".join(file.name for files in found.values() for file in files.values())
+            raise DataError(f"{path}: lists of several splits ({names}); name one of the files")
+        if not found:
+            raise DataError(f"{path}: no lists such as train.txt and test.txt in this folder")
+        return found[plain[0] if plain else next(iter(found))]
+    subset = _subset_of(path)
+    if subset is None:
+        raise DataError(f"{path}: the name of a list must end in train, val or test, e.g. m3fd_train.txt")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    return list_files(path.parent)[subset[1]]
+
+
+def _entries(file: Path) -> list[str]:
+    if file.suffix.lower() == ".json":
+        content = _content(file)
+        try:
+            return [str(image["file_name"]) for image in content["images"]]
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{file}: not COCO labels: no images with a file_name") from error
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: cannot be read as text: {error}") from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _known(
+    path: Path, name: str, entries: list[str], pairs: PairSet, stems_of: Mapping[str, str]
+) -> list[str]:
     if not entries:
-        raise DataError(f"{path}: the list {name!r} is empty; train, val and test each need an image")
-    stems = [_stem(entry) for entry in entries]
+        raise DataError(f"{path}: the list {name!r} is empty; leave it out, or name its images")
+    stems = [stem if (stem := listed_stem(entry)) in pairs else stems_of.get(stem, stem) for entry in entries]
     unknown = [stem for stem in stems if stem not in pairs]
     if unknown:
         near = difflib.get_close_matches(unknown[0], [pair.stem for pair in pairs], n=1)
@@ -63,12 +138,7 @@ def _known(path: Path, name: str, entries: list[str], pairs: PairSet) -> list[st
     return stems
 
 
-def _stem(entry: str) -> str:
-    name = PurePosixPath(entry.strip().replace("\\", "/")).name
-    return stem_of(name) if name.lower().endswith(IMAGE_EXTENSIONS) else name
-
-
-def _from_mapping(path: Path) -> dict[str, list[str]]:
+def _content(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         # BaseLoader keeps scalars as text: 00012 is a stem, not the number ten.
@@ -80,36 +150,18 @@ def _from_mapping(path: Path) -> dict[str, list[str]]:
         raise DataError(f"{path}: the split file cannot be read: {reason}") from error
     if not isinstance(content, Mapping):
         raise DataError(f"{path}: expected the keys train, val and test, found {type(content).__name__}")
+    return content
+
+
+def _from_mapping(path: Path, content: Mapping[str, Any]) -> dict[str, list[str]]:
     lists = {}
-    for name, aliases in _ALIASES.items():
-        key = next((alias for alias in aliases if alias in content), None)
-        if key is None:
-            raise DataError(
-                f"{path}: no list {name!r}; found the keys {', '.join(map(str, content)) or 'none'}"
-            )
+    for name, words in SUBSET_NAMES.items():
+        key = next((word for word in words if word in content), None)
+        if key is None or (name == "val" and content[key] == []):  # our own file of a split without val
+            continue
         if not isinstance(content[key], list) or not all(isinstance(entry, str) for entry in content[key]):
             raise DataError(f"{path}: {key!r} must be a list of texts (stems or file names)")
         lists[name] = list(content[key])
-    return lists
-
-
-def _from_text_files(path: Path) -> dict[str, list[str]]:
-    folder = path if path.is_dir() else path.parent
-    prefix = ""
-    if not path.is_dir():
-        words = [alias for aliases in _ALIASES.values() for alias in aliases if path.stem.endswith(alias)]
-        if not words:
-            raise DataError(f"{path}: the name of a list must end in train, val or test, e.g. m3fd_train.txt")
-        prefix = path.stem[: -len(max(words, key=len))]
-    lists = {}
-    for name, aliases in _ALIASES.items():
-        files = [folder / f"{prefix}{alias}.txt" for alias in aliases]
-        found = next((file for file in files if file.is_file()), None)
-        if found is None:
-            raise DataError(f"{files[0]}: no such file; a split needs one list each for train, val and test")
-        try:
-            lines = found.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise DataError(f"{found}: cannot be read as text: {error}") from error
-        lists[name] = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not lists:
+        raise DataError(f"{path}: no list 'train'; found the keys {', '.join(map(str, content)) or 'none'}")
     return lists

@@ -1,8 +1,9 @@
 """Has a method seen the test images while it was trained?
 
-Two things can tell. The card of its weights may list the training files by content; then the answer is a
-number. Otherwise only the names of its training data sets are known, and a name that is that of the data set
-under test is a suspicion. A copy of an image that was encoded anew has other content and is not recognised.
+Three things can tell. The card of its weights may list the training files by content; then the answer is a
+number. Where those files are at hand, images of near-identical framing are counted too, copies that were
+encoded anew among them. Otherwise only the names of its training data sets are known: that of the data set
+under test is a suspicion, and so is that of a set made from the same recordings.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ log = logging.getLogger(__name__)
 
 HASH_DIGITS = 16
 """Files are listed in cards by that many hexadecimal digits of their SHA-256."""
+
+RELATED = (
+    ("roadscene", "flir", "RoadScene is cut from FLIR's video"),
+    ("msrs", "mfnet", "MSRS is selected from MFNet"),
+    ("m3fdfusion", "m3fd", "both parts of M3FD are of the same recordings"),
+)
+"""Data sets made from the same recordings, whose files differ: two names and why."""
 
 GENERIC = ("folders", "folder", "images", "unknown", "custom", "data", "dataset")
 """Names that stand for any data set at all."""
@@ -110,20 +118,38 @@ def stated_by_weights(weights: Path) -> TrainingData:
     )
 
 
-def contamination(data: TrainingData, test_set: Iterable[str], test_images: Collection[str]) -> str:
+def contamination(
+    data: TrainingData, test_set: Iterable[str], test_images: Collection[str], alike: int = 0
+) -> str:
     """Say in a few words whether the test images were trained on; empty: nothing speaks for it.
 
     Args:
         data: what is known about the training.
         test_set: names of the data set under test.
         test_images: SHA-256 of every visible test file, hexadecimal.
+        alike: number of further test images that a training image is a near-duplicate of.
     """
+    test_set = tuple(test_set)
     seen = sum(image[:HASH_DIGITS] in (data.images or ()) for image in test_images)
     if seen:
-        return f"{seen} of {len(test_images)} test images seen in training"
+        more = f", near-duplicates of {alike} more" if alike else ""
+        return f"{seen} of {len(test_images)} test images seen in training{more}"
+    if alike:
+        return f"near-duplicates of {alike} of {len(test_images)} test images seen in training"
     wanted = {_plain(name) for name in test_set} - {"", *GENERIC}
-    matching = [name for name in data.unlisted if wanted & {_plain(name), *_words(name)}]
-    return f"trained on {', '.join(matching)} (which images is not known)" if matching else ""
+    matching = [name for name in data.unlisted if any(_goes_by(name, each) for each in wanted)]
+    if matching:
+        return f"trained on {', '.join(matching)} (which images is not known)"
+    related = {
+        name: why
+        for name in data.names
+        for one, other, why in RELATED
+        for mine, theirs in ((one, other), (other, one))
+        if _goes_by(name, mine) and any(_goes_by(each, theirs) for each in test_set)
+    }
+    return (
+        f"trained on {', '.join(related)} ({'; '.join(dict.fromkeys(related.values()))})" if related else ""
+    )
 
 
 def _names_of_method(spec: str, weights: Path | None, options: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -138,6 +164,11 @@ def _names_of_method(spec: str, weights: Path | None, options: Mapping[str, Any]
 def _plain(name: str) -> str:
     """Return a name in one writing: M3FD, m3fd, M³FD and m3-fd are the same."""
     return re.sub(r"[\W_]+", "", name.casefold().replace("³", "3"))
+
+
+def _goes_by(name: str, known: str) -> bool:
+    """Tell whether a name is that of a known set, with words added or not (FLIR-aligned)."""
+    return known in {_plain(name), *_words(name)}
 
 
 def _words(name: str) -> set[str]:

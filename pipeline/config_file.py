@@ -146,7 +146,7 @@ def _resolved(config: Config, base: Path, origin: str) -> Config:
     def dataset(section: DatasetConfig, key: str) -> DatasetConfig:
         paths = {
             name: absolute(getattr(section, name), f"{key}.{name}")
-            for name in ("root", "infrared", "visible", "annotations")
+            for name in ("root", "infrared", "visible", "annotations", "conditions")
         }
         return section.model_copy(update=paths)
 

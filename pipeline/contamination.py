@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 
 from ..datasets.errors import MethodError
+from ..datasets.records import PairSet
+from ..datasets.similarity import THRESHOLD, Signatures, most_similar, signatures
 from ..datasets.splits import Split
 from ..fusion.contamination import HASH_DIGITS, TrainingData, contamination, stated_by_weights, training_data
 from ..fusion.training.recipes import recipe_class
@@ -24,11 +26,62 @@ from .workload import Workload
 log = logging.getLogger(__name__)
 
 
-def contaminated(config: Config, workload: Workload, split: Split) -> dict[str, str]:
+class _Alike:
+    """Counts test images that a method knows in near-identical framing, where the images are at hand.
+
+    Looked at are the images of the data set and of the extra pairs that the method has seen by their hashes.
+    The run's own train split is left out: how near that is to test is the split's leakage, the same for all.
+    """
+
+    def __init__(self, workload: Workload, split: Split, cache: Path | None) -> None:
+        self.workload, self.split, self.cache = workload, split, cache
+        self.known: dict[int, Signatures] = {}
+
+    def count(self, images: frozenset[str]) -> int:
+        """Return the number of test images, beside those among ``images`` themselves."""
+        pairs = self.workload.pairs
+        test = {stem for stem in self.split.test if self._hash(pairs, stem) not in images}
+        own = {*self.split.train, *self.split.test}
+        alike: set[str] = set()
+        for number, each in enumerate((pairs, *self.workload.extra)):
+            seen = [
+                pair.stem
+                for pair in each
+                if self._hash(each, pair.stem) in images and (number > 0 or pair.stem not in own)
+            ]
+            rest = sorted(test - alike)
+            if seen and rest:
+                found = most_similar(
+                    self._signatures(0, pairs).select(rest), self._signatures(number, each).select(seen)
+                )
+                alike |= {stem for stem, (_, value) in zip(rest, found, strict=True) if value >= THRESHOLD}
+        return len(alike)
+
+    def _hash(self, pairs: PairSet, stem: str) -> str:
+        return self.workload.hashes[pairs[stem].visible][:HASH_DIGITS]
+
+    def _signatures(self, number: int, pairs: PairSet) -> Signatures:
+        if number not in self.known:
+            name = f"{self.cache.stem}-extra{number}.npz" if self.cache and number else None
+            cache = self.cache.with_name(name) if self.cache and name else self.cache
+            self.known[number] = signatures(pairs, cache=cache)
+        return self.known[number]
+
+
+def contaminated(
+    config: Config, workload: Workload, split: Split, cache: Path | None = None
+) -> dict[str, str]:
     """Return for each source that may have seen test images what is known about it, and warn of each.
 
     Known before anything is trained or fused: what a run trains itself is known by the files it will read.
+
+    Args:
+        config: the resolved configuration.
+        workload: the pairs and the hashes of their files.
+        split: the split of the run.
+        cache: file in which image signatures are remembered; those of extra pairs lie beside it.
     """
+    look = _Alike(workload, split, cache)
     pairs = workload.pairs
     names = [pairs.name]
     if config.dataset.format == "folders":  # The format says nothing, the folder may.
@@ -41,7 +94,7 @@ def contaminated(config: Config, workload: Workload, split: Split) -> dict[str, 
         except MethodError as error:
             log.warning("%s: what it was trained on is not known: %s", source.name, error)
             continue
-        flag = contamination(data, names, test)
+        flag = contamination(data, names, test, look.count(data.images or frozenset()))
         if flag:
             found[source.name] = flag
             log.warning("%s: %s; its scores on this test split may be too good", source.name, flag)

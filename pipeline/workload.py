@@ -11,11 +11,13 @@ from typing import Any
 from ..datasets.coco import write_ground_truth
 from ..datasets.doctor import examine
 from ..datasets.load import load_pairs
+from ..datasets.official import official_lists
 from ..datasets.records import Pair, PairSet
 from ..datasets.similarity import signatures
-from ..datasets.split_list import read_split_list
+from ..datasets.split_list import read_lists
 from ..datasets.splits import Split, make_split
 from ..datasets.storage import write_json
+from ..datasets.visibility import visibility_of
 from .config import Config, DatasetConfig
 from .fingerprint import FileHashes
 from .store import Progress, Unit, digest
@@ -83,22 +85,27 @@ def split_unit(config: Config, workload: Workload, cache: Path) -> Unit:
         "fractions": section.fractions,
         "seed": section.seed,
         "guard": section.guard,
-        "file": read_split_list(section.file, pairs) if section.file else None,
+        "lists": read_lists(section.file, pairs) if section.file else None,
+        "folders": official_lists(pairs)[0] if section.kind == "official" and not section.file else None,
     }
 
     def action(work: Path, progress: Progress) -> None:
         divide(config, pairs, progress, cache).save(work / "split.json")
         split = Split.load(work / "split.json")
         shutil.rmtree(work / "ground_truth", ignore_errors=True)
+        # How well objects can be seen matters where they are counted.
+        seen = visibility_of(pairs, split.test, progress)
         for name in SPLITS:
-            write_ground_truth(pairs, name, getattr(split, name), work / "ground_truth" / f"{name}.json")
+            path = work / "ground_truth" / f"{name}.json"
+            visibility = seen if name == "test" else None
+            write_ground_truth(pairs, name, getattr(split, name), path, split.blocks, visibility=visibility)
         write_json(work / "doctor.json", diagnose(config.dataset, progress))
 
-    return Unit("split", pairs.name, params, action)
+    return Unit("split", pairs.name, params, action, version=2)
 
 
 def divide(config: Config, pairs: PairSet, progress: Progress, cache: Path | None = None) -> Split:
-    """Split ``pairs`` as the configuration says, with the leakage statistic by index and by image content."""
+    """Split ``pairs`` as the configuration says; blocks and leakage by numbers, names and image content."""
     section = config.split
     return make_split(
         pairs,
@@ -117,4 +124,5 @@ def diagnose(section: DatasetConfig, progress: Progress) -> dict[str, Any]:
 
 
 def _where(section: DatasetConfig) -> dict[str, Any]:
-    return {name: getattr(section, name) for name in ("infrared", "visible", "annotations", "classes")}
+    names = ("infrared", "visible", "annotations", "classes", "ignore_classes", "merge_classes", "conditions")
+    return {name: getattr(section, name) for name in names}

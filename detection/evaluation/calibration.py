@@ -20,14 +20,13 @@ IoU 0.5 as in COCO:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
-if TYPE_CHECKING:
-    from .matching import Matches
+from .matching import Matches
 
 SCORE_FLOOR: Final = 0.01
 D_ECE_BINS: Final = 20  # Küppers et al.

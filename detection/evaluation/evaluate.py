@@ -112,9 +112,9 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: Mapping[PredictionKey, Path],
-    ground_truth: Mapping[str, Path],
-    out: Path | None = None,
+    predictions: Mapping[PredictionKey, Path | str],
+    ground_truth: Mapping[str, Path | str],
+    out: Path | str | None = None,
     *,
     failed: Sequence[FailedSource] = (),
     settings: Settings | None = None,
@@ -144,7 +144,7 @@ def evaluate(
     """
     settings = settings or Settings()
     dropped = {(item.protocol, item.source, item.seed) for item in failed}
-    used = {key: path for key, path in sorted(predictions.items()) if _detector(key) not in dropped}
+    used = {key: Path(path) for key, path in sorted(predictions.items()) if _detector(key) not in dropped}
     if not used and not failed:
         raise DataError(
             "There are no predictions to evaluate; expected predictions/<protocol>/<source>/seed<k>/*.json"
@@ -167,7 +167,7 @@ def evaluate(
             detector,
             paths,
             truths,
-            goals.get((detector[0], detector[2])),
+            _goal(goals, detector),
             TEST if (detector[0], detector[2]) in without_val else VALIDATION,
             settings,
         )
@@ -186,7 +186,7 @@ def evaluate(
     )
     if out is not None:
         report(len(jobs) + 2, steps, "writing tables")
-        _write(result, out)
+        _write(result, Path(out))
     for warning in result.warnings:
         log.warning("%s", warning)
     report(steps, steps, "done")
@@ -199,6 +199,15 @@ def _silent(_done: int, _total: int, _message: str) -> None:
 
 def _detector(key: PredictionKey) -> Detector:
     return key.protocol, key.source, key.seed
+
+
+def _goal(goals: Mapping[tuple[str, int], Goal], detector: Detector) -> Goal | None:
+    """Return what the reference sets for a detector: its own seed's, else one of the reference's in turn."""
+    protocol, _, seed = detector
+    seeds = sorted(known for name, known in goals if name == protocol)
+    if not seeds:
+        return None
+    return goals[protocol, seed if seed in seeds else seeds[seed % len(seeds)]]
 
 
 def _without_val(jobs: Mapping[Detector, Mapping[str, Path]]) -> dict[tuple[str, int], list[str]]:
@@ -214,7 +223,7 @@ def _without_val(jobs: Mapping[Detector, Mapping[str, Path]]) -> dict[tuple[str,
 
 
 def _load_truths(
-    paths: Mapping[str, Path], splits: set[str], blocks: Mapping[str, str] | None
+    paths: Mapping[str, Path | str], splits: set[str], blocks: Mapping[str, str] | None
 ) -> dict[str, GroundTruth]:
     missing = sorted(splits - paths.keys())
     if missing:
@@ -225,7 +234,7 @@ def _load_truths(
         )
     truths = {}
     for split in sorted(splits):
-        truth = load_ground_truth(paths[split], blocks if split == TEST else None)
+        truth = load_ground_truth(Path(paths[split]), blocks if split == TEST else None)
         # The blocks of val tell how sure a threshold is; a small val has too few, so its images must.
         truths[split] = truth if split != VALIDATION or len(truth.blocks) >= LEAST_BLOCKS else by_image(truth)
     return truths

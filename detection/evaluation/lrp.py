@@ -16,12 +16,11 @@ in the weights of blocks of images, which makes weighted copies of the test set 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .matching import Matches
+from .matching import Matches
 
 TAU: Final = 0.5
 _SAME = 1e-12  # errors that differ by less differ by rounding
@@ -45,15 +44,6 @@ class OptimalLRP:
     false_positive: np.ndarray
     false_negative: np.ndarray
     threshold: np.ndarray
-
-    def mean(self) -> tuple[float, float, float, float]:
-        """Return oLRP and its three parts averaged over the classes where they are defined."""
-        parts = (self.value, self.localisation, self.false_positive, self.false_negative)
-        defined = [part[~np.isnan(part)] for part in parts]
-        value, localisation, false_positive, false_negative = (
-            float(part.mean()) if len(part) else float("nan") for part in defined
-        )
-        return value, localisation, false_positive, false_negative
 
 
 def optimal_lrp(matches: Matches) -> OptimalLRP:

@@ -23,7 +23,7 @@ SUPPRESSION_IOU: Final = 0.7
 """Overlap from which the weaker of two predictions of different classes is not shown to a user."""
 MOST_PER_CLASS: Final = 100
 """COCO looks at this many predictions of a class in an image."""
-_CHUNK = 2_000_000  # couples of a prediction and an object looked at together
+_CHUNK = 100_000  # couples of a prediction and an object looked at together
 
 
 @dataclass(frozen=True)

@@ -22,26 +22,25 @@ so that ``ap50`` is the mAP50 of the tables, and for overlaps on a border:
 * at most 100 predictions per class and image take part (tidecv: 100 per image);
 * predictions on regions to be ignored are left out (tidecv: still counted as errors, and may be turned
   into an object);
-* classes without objects are left out of the mean (tidecv: AP 0 while they have predictions);
-* recall thresholds are pycocotools', which differ from tidecv's in the last bit;
+* the mean is over the classes with objects, before and after a fix (tidecv: over all that still have objects
+  or predictions), and a class whose objects are all taken away counts as 0;
+* recall levels are pycocotools', which differ from tidecv's in the last bit: where recall reaches a level
+  exactly, a dAP can differ by about 0.001;
 * as in the paper, an overlap of exactly 0.5 is a duplicate (tidecv: localisation), one of exactly 0.1 with
   another class is both (tidecv: background).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
-from pycocotools import mask
 
-if TYPE_CHECKING:
-    from .matching import Matches
-    from .records import GroundTruth, Predictions
+from .curves import average_precision
+from .matching import MATCH_IOU, Matches, Overlaps, find_overlaps
+from .records import GroundTruth, Predictions
 
-FOREGROUND_IOU: Final = 0.5
-BACKGROUND_IOU: Final = 0.1
 ERRORS: Final = (
     "classification",
     "localisation",
@@ -53,9 +52,8 @@ ERRORS: Final = (
     "false_negative",
 )
 
-_CLASSIFICATION, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND = range(5)
-_CORRECT, _IGNORED = 5, 6
-_RECALL = np.linspace(0.0, 1.0, 101)  # as pycocotools has them, to the last bit
+_CLASSIFICATION, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND, _CORRECT, _IGNORED = range(7)
+_KINDS = 5  # kinds of wrong predictions
 
 
 @dataclass(frozen=True)
@@ -73,107 +71,91 @@ class TideErrors:
     count: np.ndarray
 
 
-def tide_errors(truth: GroundTruth, predictions: Predictions, matches: Matches) -> TideErrors:
+def tide_errors(
+    truth: GroundTruth, predictions: Predictions, matches: Matches, overlaps: Overlaps | None = None
+) -> TideErrors:
     """Sort the errors of ``predictions`` into TIDE's kinds and say what each costs.
 
     Args:
         truth: the objects.
         predictions: the predictions on the same images.
         matches: their COCO matching.
+        overlaps: their overlaps with the objects; found if left out.
     """
-    correct = matches.correct[0] & ~matches.ignored[0]
+    overlaps = find_overlaps(truth, predictions) if overlaps is None else overlaps
+    correct = matches.correct[0]
     free = ~truth.ignore  # objects that no prediction found
     free[matches.object[correct]] = False
-    kind, target = _kinds(truth, predictions, matches, correct)
+    kind, target = _kinds(truth, len(predictions), matches, overlaps)
 
     # Of all errors that could become the same free object only the best-scored is turned into it.
     candidates = np.flatnonzero(target >= 0)
     candidates = candidates[free[target[candidates]]]
-    candidates = candidates[np.lexsort((matches.row[candidates], -matches.scores[candidates]))]
-    reachable, first = np.unique(target[candidates], return_index=True)
+    reachable, first = np.unique(target[candidates], return_index=True)  # rows are best first
     turned = np.zeros(len(kind), dtype=bool)
     turned[candidates[first]] = True
     missed = free.copy()
     missed[reachable] = False
 
-    positives = matches.positives.sum(axis=0)
-    wrong = kind < _CORRECT
-    missed_per_class = np.bincount(truth.category[missed], minlength=len(positives))
-    free_per_class = np.bincount(truth.category[free], minlength=len(positives))
+    positives = truth.positives()
+    classes = positives.any(axis=0)
+    one_block, once = np.zeros(len(positives), dtype=np.int64), np.ones((1, 1))
 
-    def ap50(keep: np.ndarray, hit: np.ndarray, category: np.ndarray, asked: np.ndarray) -> float:
-        return _mean_ap(category[keep], hit[keep], asked, positives > 0)
+    def ap50(rows: np.ndarray, hit: np.ndarray, category: np.ndarray, asked: np.ndarray) -> float:
+        fixed = replace(matches, category=category, correct=hit[None], ignored=matches.ignored[:1])
+        ap = average_precision(fixed, one_block, once, rows=rows, positives=asked)[0, :, 0]
+        # A class that has no objects left counts as 0.
+        return float(np.nan_to_num(ap[classes]).mean()) if classes.any() else float("nan")
 
-    counted = kind != _IGNORED
-    before = ap50(counted, correct, matches.category, positives)
+    everything = np.ones(len(kind), dtype=bool)
+    before = ap50(everything, correct, matches.category, positives)
     after = []
-    for error in range(_CORRECT):
-        keep = counted & ((kind != error) | turned)
+    for error in range(_KINDS):
         fixed = turned & (kind == error)
         category = matches.category.copy()
         category[fixed] = truth.category[target[fixed]]
-        after.append(ap50(keep, correct | fixed, category, positives))
-    after.append(ap50(counted, correct, matches.category, positives - missed_per_class))
+        after.append(ap50((kind != error) | fixed, correct | fixed, category, positives))
+    after.append(ap50(everything, correct, matches.category, truth.positives(~missed)))
     after.append(ap50(correct, correct, matches.category, positives))
-    after.append(ap50(counted, correct, matches.category, positives - free_per_class))
+    after.append(ap50(everything, correct, matches.category, truth.positives(~free)))
 
-    counts = [*np.bincount(kind, minlength=_CORRECT)[:_CORRECT], missed.sum(), wrong.sum(), free.sum()]
+    wrong = np.bincount(kind, minlength=_KINDS)[:_KINDS]
+    count = np.array([*wrong, missed.sum(), wrong.sum(), free.sum()], dtype=np.int64)
     # No fix can lower AP50; what is below zero is rounding.
-    return TideErrors(before, np.maximum(np.array(after) - before, 0.0), np.array(counts, dtype=np.int64))
+    return TideErrors(before, np.maximum(np.array(after) - before, 0.0), count)
 
 
 def _kinds(
-    truth: GroundTruth, predictions: Predictions, matches: Matches, correct: np.ndarray
+    truth: GroundTruth, predictions: int, matches: Matches, overlaps: Overlaps
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the kind of each row of ``matches`` and the object it could be turned into (-1 if none)."""
-    kind = np.where(matches.ignored[0], _IGNORED, np.where(correct, _CORRECT, _BACKGROUND))
-    target = np.full(len(kind), -1, dtype=np.int64)
-    rows = np.flatnonzero(kind == _BACKGROUND)
-    objects = np.flatnonzero(~truth.ignore)
-    for in_image, there in zip(
-        _by_image(rows, matches.image[rows], len(truth.images)),
-        _by_image(objects, truth.image[objects], len(truth.images)),
-        strict=True,
-    ):
-        if not len(in_image) or not len(there):
-            continue
-        boxes = predictions.boxes[matches.row[in_image]]
-        iou = mask.iou(boxes, truth.boxes[there], np.zeros(len(there), dtype=np.uint8))  # (rows, objects)
-        same = matches.category[in_image][:, None] == truth.category[there][None, :]
-        own, other = np.where(same, iou, 0.0), np.where(same, 0.0, iou)
-        best_own, best_other = own.max(axis=1), other.max(axis=1)
-        tests = (
-            (_LOCALISATION, (best_own >= BACKGROUND_IOU) & (best_own < FOREGROUND_IOU)),
-            (_CLASSIFICATION, best_other >= FOREGROUND_IOU),
-            (_DUPLICATE, best_own >= FOREGROUND_IOU),
-            (_BOTH, best_other >= BACKGROUND_IOU),
-        )
-        found = np.select([test for _, test in tests], [name for name, _ in tests], _BACKGROUND)
-        kind[in_image] = found
-        for error, overlap in ((_LOCALISATION, own), (_CLASSIFICATION, other)):
-            chosen = found == error
-            target[in_image[chosen]] = there[overlap[chosen].argmax(axis=1)]
+    """Return the kind of each row of ``matches`` and the object that it could be turned into (-1 if none)."""
+    place = np.full(predictions, -1)
+    place[matches.row] = np.arange(len(matches.row))
+    row, objects = place[overlaps.prediction], overlaps.object
+    counted = (row >= 0) & ~truth.ignore[objects]
+    row, objects, iou = row[counted], objects[counted], overlaps.iou[counted]
+    same = matches.category[row] == truth.category[objects]
+    own, own_object = _best(row[same], objects[same], iou[same], len(matches.row))
+    other, other_object = _best(row[~same], objects[~same], iou[~same], len(matches.row))
+    kind = np.select(
+        [
+            matches.ignored[0],
+            matches.correct[0],
+            (own > 0) & (own < MATCH_IOU),  # overlaps below 0.1 are not listed
+            other >= MATCH_IOU,
+            own >= MATCH_IOU,
+            other > 0,
+        ],
+        [_IGNORED, _CORRECT, _LOCALISATION, _CLASSIFICATION, _DUPLICATE, _BOTH],
+        _BACKGROUND,
+    )
+    target = np.select([kind == _LOCALISATION, kind == _CLASSIFICATION], [own_object, other_object], -1)
     return kind, target
 
 
-def _by_image(values: np.ndarray, image: np.ndarray, images: int) -> list[np.ndarray]:
-    """Split ``values`` into those of each image, in their given order."""
-    order = np.argsort(image, kind="stable")
-    return np.split(values[order], np.searchsorted(image[order], np.arange(1, images)))
-
-
-def _mean_ap(category: np.ndarray, correct: np.ndarray, positives: np.ndarray, classes: np.ndarray) -> float:
-    """Return AP (101 recall thresholds) averaged over ``classes`` (C,) bool; predictions are best first.
-
-    A class that has no positives left counts as 0, as in tidecv.
-    """
-    if not classes.any():
-        return float("nan")
-    total = 0.0
-    for c in np.flatnonzero(classes & (positives > 0)):
-        hits = np.flatnonzero(correct[category == c])  # only a hit can be the first to reach a recall
-        found = np.arange(1, len(hits) + 1)
-        precision = np.maximum.accumulate((found / (hits + 1))[::-1])[::-1]
-        reached = np.searchsorted(found / positives[c], _RECALL)
-        total += precision[reached[reached < len(hits)]].sum() / len(_RECALL)
-    return float(total / np.count_nonzero(classes))
+def _best(row: np.ndarray, objects: np.ndarray, iou: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest overlap of each row and its object (the first of equals); 0 and -1 if none."""
+    largest, which = np.zeros(rows), np.full(rows, -1)
+    order = np.lexsort((-objects, iou))
+    largest[row[order]], which[row[order]] = iou[order], objects[order]  # the largest is written last
+    return largest, which

@@ -47,7 +47,14 @@ def find_warnings(
         yield f"{len(messages) - _LISTED} more detectors have warnings of this kind"
     tested = {(p, seed, source) for (p, source, seed), score in scores.items() if score.quantities}
     for protocol, seed in sorted({(p, seed) for p, seed, _ in tested}):
-        if (protocol, seed, reference) not in tested:
+        if (protocol, seed, reference) in tested:
+            continue
+        if any(p == protocol and source == reference for p, _, source in tested):
+            yield (
+                f"{protocol}, seed {seed}: no test result of {reference!r}; another of its seeds sets the "
+                "operating points, and no objects are counted as fixed or broken there"
+            )
+        else:
             yield (
                 f"{protocol}, seed {seed}: no test result of {reference!r}, so nothing is compared with it, "
                 "and every source is looked at where its own F1 is best, which is not comparable"

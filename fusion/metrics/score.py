@@ -22,6 +22,10 @@ from .triple import Image, Triple
 
 Progress = Callable[[int, int, str], None]
 
+REGION_METRICS = ("SF", "AG", "EN", "SD")
+"""Metrics that are defined on regions as small as an object."""
+_LEAST_REGION = 16  # pixels
+
 
 def score_images(
     infrared: Image, visible: Image, fused: Image, names: Iterable[str] | None = None
@@ -120,6 +124,43 @@ def score_folder(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return pd.DataFrame(rows, columns=["image", *metrics])
+
+
+def score_regions(
+    infrared: Path | str,
+    visible: Path | str,
+    fused: Path | str,
+    boxes: NDArray[np.float64],
+    names: Iterable[str] = REGION_METRICS,
+) -> pd.DataFrame:
+    """Return metrics of each box of an image, with a quarter of its size more on every side.
+
+    Args:
+        infrared: infrared file.
+        visible: visible file.
+        fused: fused file.
+        boxes: shape (N, 4), left, top, right, bottom in absolute pixels of the images.
+        names: metrics wanted; those that need large images are undefined on small regions.
+
+    Returns:
+        One row a box, one column a metric, NaN where a metric is not defined.
+
+    Raises:
+        DataError: a file is unreadable, or the sizes differ.
+        ConfigError: a metric is unknown.
+    """
+    metrics = select(names)
+    images = _read(Path(infrared), Path(visible), Path(fused))
+    height, width = images[0].shape
+    rows = []
+    for left, top, right, bottom in np.asarray(boxes, dtype=np.float64).tolist():
+        # The edges of the object belong to it; and filters need a region of some size.
+        across, down = (max(0.5 * side, _LEAST_REGION - side) / 2 for side in (right - left, bottom - top))
+        rows_of = slice(max(0, int(top - down)), min(height, int(np.ceil(bottom + down))))
+        columns = slice(max(0, int(left - across)), min(width, int(np.ceil(right + across))))
+        crops = (torch.from_numpy(np.ascontiguousarray(image[rows_of, columns])) for image in images)
+        rows.append(_scores(Triple.of(*crops), metrics))
+    return pd.DataFrame(rows, columns=[metric.name for metric in metrics])
 
 
 def find_fused(pairs: Iterable[Pair], folder: Path | str) -> Mapping[str, Path]:

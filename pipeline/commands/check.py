@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ...datasets.errors import DataError
+from ...datasets.leakage import DISTANCES
+from ...datasets.similarity_quality import in_words
+from ...datasets.splits import Split
 from ..config import Config
 from ..config_file import load_config
 from ..console import Screen
@@ -20,7 +23,7 @@ from ..detector_config import detector_recipe
 from ..plan import make_plan
 from ..run import shown_warnings
 from ..store import Store
-from ..workload import SPLITS, Workload, diagnose, divide, load_workload
+from ..workload import SPLITS, Workload, diagnose, divide, load_workload, split_unit
 
 
 def check(path: Path, overrides: Sequence[str], screen: Screen) -> None:
@@ -69,6 +72,20 @@ def _bars(title: str, counts: dict[str, int]) -> Table:
     return table
 
 
+def _leakage_table(split: Split) -> Table:
+    """Shares of images, in per cent, that have something near in another subset."""
+    table = Table(title="leakage: % of images", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    columns = [f"within {distance}" for distance in DISTANCES]
+    for name in (*columns, "same block", "same scene", "near-duplicate"):
+        table.add_column(name, justify="right")
+    for each in split.leakage.relations:
+        shares = [*each.within.values(), each.same_block, each.same_scene, each.near_duplicates]
+        cells = ["-" if share is None else f"{100 * share:.1f}" for share in shares]
+        table.add_row(f"{each.images} in {each.against}", *cells)
+    return table
+
+
 def _print_plan(config: Config, screen: Screen, console: Console) -> None:
     with TemporaryDirectory() as scratch:
         with screen.task("hashing the images") as progress:
@@ -76,7 +93,8 @@ def _print_plan(config: Config, screen: Screen, console: Console) -> None:
         with screen.task("dividing the data set") as progress:
             split = divide(config, workload.pairs, progress)
         recipe, frozen = detector_recipe(config)
-        plan = make_plan(config, recipe, frozen, workload, split, Store(Path(scratch)))
+        divided = split_unit(config, workload, Path(scratch) / "signatures.npz")
+        plan = make_plan(config, recipe, frozen, workload, split, divided, Store(Path(scratch)))
     _print_split(workload, split, console)
     contaminated(config, workload, split)  # It warns.
     counts = Counter(unit.stage for unit in plan)
@@ -91,23 +109,23 @@ def _print_plan(config: Config, screen: Screen, console: Console) -> None:
     )
 
 
-def _print_split(workload: Workload, split: Any, console: Console) -> None:
-    sizes = ", ".join(f"{name} {len(getattr(split, name))}" for name in SPLITS)
+def _print_split(workload: Workload, split: Split, console: Console) -> None:
+    sizes = ", ".join(
+        f"{name} {len(stems)} ({len({split.blocks[stem] for stem in stems})} blocks)"
+        for name in SPLITS
+        for stems in (getattr(split, name),)
+    )
     console.print(
         f"split '{split.kind}', seed {split.seed}: {sizes}, left out {len(split.dropped)}", markup=False
     )
-    leak = split.leakage
-    if leak is not None:
-        near = leak.near_duplicate_share
-        console.print(
-            f"leakage: {100 * leak.neighbour_share:.1f} % of test images have a neighbouring frame in train"
-            + ("" if near is None else f", {100 * near:.1f} % a near-duplicate"),
-            markup=False,
-        )
+    console.print(_leakage_table(split))
+    console.print(in_words(), style="dim", markup=False)
+    for text in split.given_up:
+        console.print(f"warning  given up by the split: {text}", style="yellow", markup=False)
     absent = [
         label
         for label in workload.pairs.classes
-        if not any(box.label == label for stem in split.test for box in workload.pairs[stem].boxes)
+        if not any(box.label == label for stem in split.test for box in workload.pairs[stem].objects)
     ]
     if absent:
         console.print(

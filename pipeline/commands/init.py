@@ -28,13 +28,17 @@ dataset:
   # infrared: path/to/infrared
   # visible: path/to/visible
   # annotations: path/to/annotations
+  # conditions: scenario.json # names of scenes and condition tags: also a CSV image,tag(,scene)
+  # ignore_classes: [dog]              # objects that are neither trained on nor counted
+  # merge_classes: {{truck: car, van: car}}   # label: class that its objects are counted as
 
 split:
-  kind: scenes              # scenes: neighbouring frames and near-duplicates stay together; random; list
+  kind: scenes              # scenes: neighbouring frames and near-duplicates stay together; random;
+                            # list: a file; official: published folders or lists (val out of train by blocks)
   fractions: [0.7, 0.1, 0.2]  # train, val, test
   seed: 0
   guard: 2                  # images left out where two scenes of different parts touch
-  # file: split.json        # for kind: list
+  # file: split.json        # for kind: list or official; also m3fd_train.txt, or one COCO JSON per subset
 
 # Image sources. visible is always there: every comparison is against it. Your own method has four doors:
 #   - {{name: mine, method: "folder:/path/to/fused/images"}}
@@ -75,6 +79,11 @@ detector:                   # `regionfuse detect --help`; every field of the rec
   learning_rate: {rate}
   select: last              # last epoch, or best_val; never chosen on test
   # frozen_weights: path/to/detector.pt
+  # class_map: {{person: People}}  # class of frozen_weights: class of the data set, where the names differ
+
+evaluation:
+  per_class_thresholds: false  # true: operating points have a threshold for each class
+  draws: 5000               # bootstrap draws behind the ranks
 
 quality:                    # fusion metrics of the test pictures and what they say about mAP; []: none
   metrics: [{metrics}]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from regionfuse.datasets.blocks import find_blocks
 from regionfuse.datasets.coco import read_coco_labels
 from regionfuse.datasets.doctor import examine
-from regionfuse.datasets.leakage import leakage
+from regionfuse.datasets.leakage import Leakage, leakage
 from regionfuse.datasets.load import detect_format, load_pairs
 from regionfuse.datasets.records import Box, Pair, PairSet
 from regionfuse.datasets.similarity import near_duplicates, signatures
@@ -24,7 +25,7 @@ CLASSES = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
         ("m3fd", 27, {"People": 120, "Car": 119, "Lamp": 33, "Motorcycle": 7, "Bus": 1, "Truck": 1}),
         ("llvip", 9, {"person": 45}),
         ("flir", 40, {"car": 229, "person": 102, "bike": 33}),
-        ("msrs", 80, {}),
+        ("msrs", 220, {}),
         ("roadscene", 200, {}),
         ("tno", 6, {}),
     ],
@@ -34,7 +35,8 @@ def test_all_sets_load(shared: Path, format: str, count: int, objects: dict[str,
     pairs = load_pairs(format, root)
     assert len(pairs) == count and detect_format(root) == format
     assert Counter(box.label for pair in pairs for box in pair.boxes) == objects
-    assert len(load_pairs("folders", root, annotations=pairs.pairs[0].annotation and _labels(pairs))) == count
+    plain = load_pairs("folders", root, annotations=_labels(pairs) if objects else None)
+    assert len(plain) == count and sum(len(pair.boxes) for pair in plain) == sum(objects.values())
 
 
 def _labels(pairs: PairSet) -> Path:
@@ -58,25 +60,31 @@ def test_voc_boxes_agree_with_the_public_coco_conversion(shared: Path) -> None:
 def published(shared: Path) -> dict[str, list[str]]:
     folder = shared / "data" / "m3fd_annotations"
     return {
-        subset: [image.stem for image in read_coco_labels(folder / f"m3fd-{subset}.json").images]
+        subset: list(read_coco_labels(folder / f"m3fd-{subset}.json").boxes)
         for subset in ("train", "val", "test")
     }
 
 
+def leakage_of(subsets: dict[str, list[str]]) -> Leakage:
+    pairs = [Pair(stem, Path(), Path(), 1, 1) for stems in subsets.values() for stem in stems]
+    return leakage(subsets, find_blocks(pairs), {})
+
+
 def test_the_published_split_leaks(published: dict[str, list[str]]) -> None:
     assert sum(map(len, published.values())) == 4184
-    test = leakage(published["train"], published["test"])
-    val = leakage(published["train"], published["val"])
-    assert (test.test_images, val.test_images) == (837, 630)
-    assert test.neighbour_share == pytest.approx(719 / 837)  # 86 %
-    assert val.neighbour_share == pytest.approx(561 / 630)  # 89 %
+    found = leakage_of(published)
+    test, val = found.relation("test", "train"), found.relation("val", "train")
+    assert (test.count, val.count) == (837, 630)
+    assert test.within[1] == pytest.approx(719 / 837)  # 86 %
+    assert val.within[1] == pytest.approx(561 / 630)  # 89 %
+    assert test.within[10] == test.same_block == 1.0
 
 
 def test_the_split_by_scenes_leaks_little(shared: Path) -> None:
     folder = shared / "data" / "m3fd_annotations"
     train, test = ((folder / f"damsdet_{name}.txt").read_text().split() for name in ("train", "val"))
-    found = leakage(train, test)
-    assert found.test_images == 831 and found.neighbour_share == pytest.approx(40 / 831)  # 4.8 %
+    found = leakage_of({"train": train, "val": [], "test": test}).relation("test", "train")
+    assert found.count == 831 and found.within[1] == pytest.approx(40 / 831)  # 4.8 %
 
 
 def test_our_split_of_the_whole_set_does_not_leak(shared: Path, published: dict[str, list[str]]) -> None:
@@ -84,25 +92,27 @@ def test_our_split_of_the_whole_set_does_not_leak(shared: Path, published: dict[
     pairs = []
     for subset in published:
         labels = read_coco_labels(folder / f"m3fd-{subset}.json")
-        for image in labels.images:
-            boxes = labels.boxes[image.stem]
-            pairs.append(Pair(image.stem, folder, folder, image.width, image.height, boxes))
+        pairs += [Pair(stem, folder, folder, 1024, 768, boxes) for stem, boxes in labels.boxes.items()]
     whole = PairSet("m3fd", folder, tuple(sorted(pairs, key=lambda pair: pair.stem)), CLASSES)
     split = make_split(whole)
-    assert split.leakage.neighbour_share == 0 and split.guard == 2
+    ours = split.leakage.relation("test", "train")
+    assert ours.within[2] == 0 < ours.within[50] < ours.same_block and split.guard == 2
     assert len(split.dropped) < 0.02 * 4184
     for stems, share in ((split.train, 0.7), (split.val, 0.1), (split.test, 0.2)):
         assert len(stems) / 4184 == pytest.approx(share, abs=0.02)
         assert {box.label for stem in stems for box in whole[stem].boxes} == set(CLASSES)
-    random = make_split(whole, kind="random").leakage
-    assert random.neighbour_share > 0.88  # what a plain 7:1:2 shuffle does
+    random = make_split(whole, kind="random").leakage.relation("test", "train")
+    assert random.within[1] > 0.88  # what a plain 7:1:2 shuffle does
 
 
 def test_near_duplicates_in_real_images(shared: Path) -> None:
     wanted = {
         "m3fd": {
             *((f"0000{index}", f"0000{index + 1}") for index in range(1, 5)),
+            *((f"0000{index}", f"0000{index + 2}") for index in range(1, 4)),
+            ("00001", "00004"),
             ("00001", "00005"),
+            ("00002", "00005"),
             ("00111", "00112"),
             ("00240", "00242"),
             ("00349", "00365"),
@@ -122,7 +132,7 @@ def test_near_duplicates_in_real_images(shared: Path) -> None:
     }
     for format, couples in wanted.items():
         found = near_duplicates(signatures(load_pairs(format, shared / "data" / format)))
-        assert {(first, second) for first, second, _ in found} == couples
+        assert {(found.stems[first], found.stems[second]) for first, second in found.couples} == couples
 
 
 def test_m3fd_excerpt_splits_without_leakage(shared: Path) -> None:
@@ -130,7 +140,8 @@ def test_m3fd_excerpt_splits_without_leakage(shared: Path) -> None:
     found = signatures(pairs)
     for seed in range(3):
         split = make_split(pairs, seed=seed, signatures=found)
-        assert split.leakage.either_share == 0 and len(split.test) >= 4 and len(split.val) >= 2
+        test = split.leakage.relation("test", "train")
+        assert test.within[2] == test.near_duplicates == 0 and len(split.test) >= 4 and len(split.val) >= 2
         trained = {box.label for stem in split.train for box in pairs[stem].boxes}
         assert trained == set(CLASSES)
 

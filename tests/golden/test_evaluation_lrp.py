@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from regionfuse.detection.evaluation.lrp import optimal_lrp, weighted_optimal_lrp
+from regionfuse.detection.evaluation.matching import Matches
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from evaluation_cases import Rows, coco_matches, random_set
+from evaluation_cases import match, random_set
 
 
-def matches_of(rows: list[tuple], positives: list[list[int]]) -> Rows:
+def matches_of(rows: list[tuple], positives: list[list[int]]) -> Matches:
     """Matching from rows (image, class, score, IoU or None for a false positive)."""
     rows = sorted(rows, key=lambda row: -row[2])
     iou = np.array([np.nan if row[3] is None else row[3] for row in rows], dtype=float)
     correct = ~np.isnan(iou)
-    return Rows(
+    return Matches(
         image=np.array([row[0] for row in rows], dtype=np.int64),
         category=np.array([row[1] for row in rows], dtype=np.int64),
         scores=np.array([row[2] for row in rows], dtype=float),
@@ -45,6 +46,12 @@ def test_by_hand() -> None:
     assert found.false_negative[0] == pytest.approx(2 / 4)
 
 
+def test_of_equally_good_thresholds_rounding_does_not_choose() -> None:
+    # 3 objects: (0.7 + 2) / 3 = (0.7 + 0.9 + 1 + 1) / 4 = 0.9, of which the second is rounded to less.
+    rows = [(0, 0, 0.9, 0.65), (0, 0, 0.8, None), (0, 0, 0.7, 0.55)]
+    assert optimal_lrp(matches_of(rows, [[3]])).threshold[0] == 0.9
+
+
 def test_a_threshold_takes_all_predictions_with_its_score() -> None:
     rows = [(0, 0, 0.9, 1.0), (0, 0, 0.9, None), (0, 0, 0.9, None)]
     found = optimal_lrp(matches_of(rows, [[1]]))
@@ -59,11 +66,10 @@ def test_perfect_nothing_found_and_no_objects() -> None:
     np.testing.assert_array_equal(found.false_positive, [0, np.nan, np.nan])
     np.testing.assert_array_equal(found.false_negative, [0, 1, np.nan])
     np.testing.assert_array_equal(found.threshold, [0.6, np.nan, np.nan])
-    assert found.mean() == (0.5, 0, 0, 0.5)
-    assert np.isnan(optimal_lrp(matches_of([], [[0]])).mean()).all()
+    assert np.isnan(optimal_lrp(matches_of([], [[0]])).value).all()
 
 
-def by_definition(matches: Rows, category: int) -> tuple[float, float]:
+def by_definition(matches: Matches, category: int) -> tuple[float, float]:
     """Minimum of LRP over every score, and the highest score that reaches it."""
     objects = int(matches.positives[:, category].sum())
     best = (np.inf, np.nan)
@@ -88,7 +94,7 @@ def by_definition(matches: Rows, category: int) -> tuple[float, float]:
 def test_is_the_definition(seed: int) -> None:
     truth, predictions = random_set(seed, images=6, regions=True)
     predictions = replace(predictions, scores=predictions.scores.round(1))  # many ties
-    matches, _ = coco_matches(truth, predictions)
+    matches = match(truth, predictions)
     found = optimal_lrp(matches)
     for c in range(len(truth.classes)):
         value, threshold = by_definition(matches, c)
@@ -96,11 +102,11 @@ def test_is_the_definition(seed: int) -> None:
         assert found.threshold[c] == threshold
 
 
-def copies(matches: Rows, times: np.ndarray) -> Rows:
+def copies(matches: Matches, times: np.ndarray) -> Matches:
     """Really repeat each image ``times`` (I,) times."""
     rows = np.repeat(np.arange(len(matches.scores)), times[matches.image])
-    return Rows(
-        *(getattr(matches, name)[rows] for name in ("image", "category", "scores", "row")),
+    return Matches(
+        *(getattr(matches, name)[rows] for name in ("row", "image", "category", "scores")),
         matches.correct[:, rows],
         matches.ignored[:, rows],
         matches.object[rows],
@@ -111,7 +117,7 @@ def copies(matches: Rows, times: np.ndarray) -> Rows:
 
 def test_weighted_copies_are_real_copies() -> None:
     truth, predictions = random_set(7, images=30, regions=True)
-    matches, _ = coco_matches(truth, predictions)
+    matches = match(truth, predictions)
     block = np.arange(30) * 6 // 30
     weights = np.concatenate(
         [np.ones((1, 6)), 1 - np.eye(6), np.random.default_rng(0).integers(0, 4, (5, 6)), np.zeros((1, 6))]

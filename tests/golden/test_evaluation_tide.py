@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regionfuse.detection.evaluation import tide
+from regionfuse.detection.evaluation import curves
+from regionfuse.detection.evaluation.coco import coco_scores
+from regionfuse.detection.evaluation.records import GroundTruth, Predictions
 from regionfuse.detection.evaluation.tide import ERRORS, tide_errors
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from evaluation_cases import Boxes, Truth, coco_matches, predictions_of, random_set, truth_of
+from evaluation_cases import match, predictions_of, random_set, truth_of
 
 
-def errors(truth: Truth, predictions: Boxes) -> tuple[float, dict[str, float], dict[str, int]]:
-    found = tide_errors(truth, predictions, coco_matches(truth, predictions)[0])
+def errors(truth: GroundTruth, predictions: Predictions) -> tuple[float, dict[str, float], dict[str, int]]:
+    found = tide_errors(truth, predictions, match(truth, predictions))
     gains = dict(zip(ERRORS, found.dap.tolist(), strict=True))
     return found.ap50, gains, dict(zip(ERRORS, found.count.tolist(), strict=True))
 
@@ -115,6 +117,15 @@ def test_missed_objects_cost_recall() -> None:
     assert nonzero(counts) == {"missed": 3, "false_negative": 3}
 
 
+def test_an_object_that_an_error_could_become_is_not_missed() -> None:
+    truth = truth_of(1, 1, [SQUARE, (0, 0, 100, 0, 10, 10)])
+    ap50, gains, counts = errors(truth, predictions_of([(*SQUARE, 0.9), (0, 0, 100, 0, 10, 25, 0.8)]))
+    assert ap50 == pytest.approx(recalls(0.5))
+    rest = pytest.approx(1 - ap50)
+    assert nonzero(gains) == {"localisation": rest, "false_negative": rest}
+    assert nonzero(counts) == {"localisation": 1, "false_positive": 1, "false_negative": 1}
+
+
 def test_regions_to_be_ignored_are_no_errors() -> None:
     truth = truth_of(1, 1, [SQUARE, (0, 0, 100, 0, 100, 100)], ignored=(1,))
     on_region = [(0, 0, 110 + 10 * i, 20, 9, 9, 0.95) for i in range(5)]
@@ -137,8 +148,9 @@ def test_empty_input(objects: list, predictions: list) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_ap50_is_that_of_pycocotools(seed: int) -> None:
     truth, predictions = random_set(seed, extra=400 if seed == 0 else 12, regions=seed % 2 == 1)
-    matches, official = coco_matches(truth, predictions)
-    assert tide_errors(truth, predictions, matches).ap50 == pytest.approx(official, abs=1e-12)
+    found = tide_errors(truth, predictions, match(truth, predictions))
+    official = coco_scores(truth, predictions, fast=False).summary["mAP50"]
+    assert found.ap50 == pytest.approx(official, abs=1e-12)
 
 
 class TestAgainstTheAuthorsPackage:
@@ -147,10 +159,10 @@ class TestAgainstTheAuthorsPackage:
     @pytest.fixture(autouse=True)
     def _thresholds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("tidecv", reason="the package of TIDE's authors is not installed")
-        monkeypatch.setattr(tide, "_RECALL", np.arange(101) / 100)
+        monkeypatch.setattr(curves, "_LEVELS", np.arange(101) / 100)
 
     @staticmethod
-    def official(truth: Truth, predictions: Boxes) -> tuple[float, np.ndarray, np.ndarray]:
+    def official(truth: GroundTruth, predictions: Predictions) -> tuple[float, np.ndarray, np.ndarray]:
         from tidecv import TIDE, Data
 
         objects, found = Data("truth", max_dets=10**6), Data("found", max_dets=10**6)
@@ -182,7 +194,7 @@ class TestAgainstTheAuthorsPackage:
     @pytest.mark.parametrize("seed", range(12))
     def test_random_sets(self, seed: int) -> None:
         truth, predictions = random_set(100 + seed, images=10 + 10 * (seed % 4), classes=2 + seed % 4)
-        found = tide_errors(truth, predictions, coco_matches(truth, predictions)[0])
+        found = tide_errors(truth, predictions, match(truth, predictions))
         ap, gains, counts = self.official(truth, predictions)
         np.testing.assert_array_equal(found.count[:6], counts)
         assert found.ap50 == pytest.approx(ap, abs=1e-12)
@@ -193,12 +205,12 @@ class TestAgainstTheAuthorsPackage:
     def test_regions(self, seed: int) -> None:
         """AP agrees; errors agree once tidecv is not shown what lies on the regions (see the module)."""
         truth, predictions = random_set(200 + seed, regions=True)
-        matches, _ = coco_matches(truth, predictions)
+        matches = match(truth, predictions)
         found = tide_errors(truth, predictions, matches)
         assert found.ap50 == pytest.approx(self.official(truth, predictions)[0], abs=1e-12)
         assert matches.ignored.any()
         seen = np.sort(matches.row[~matches.ignored[0]])
         columns = (getattr(predictions, name)[seen] for name in ("image", "category", "boxes", "scores"))
-        _, gains, counts = self.official(truth, Boxes(*columns))
+        _, gains, counts = self.official(truth, Predictions(predictions.path, *columns))
         np.testing.assert_array_equal(found.count[:6], counts)
         np.testing.assert_allclose(found.dap, gains, atol=1e-12)

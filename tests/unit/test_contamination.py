@@ -41,6 +41,7 @@ def short(*numbers: int) -> frozenset[str]:
         (("FMB", "MSRS"), "msrs", True),
         (("unknown: see the authors' paper",), "m3fd", False),
         (("folders",), "folders", False),
+        (("M3FD_Fusion",), "m3fd", True),
         (("",), "", False),
         ((), "m3fd", False),
     ],
@@ -50,6 +51,33 @@ def test_names_of_data_sets(names: tuple[str, ...], test_set: str, flagged: bool
     assert bool(found) is flagged
     if flagged:
         assert found == f"trained on {names[0] if names[0] != 'FMB' else 'MSRS'} (which images is not known)"
+
+
+@pytest.mark.parametrize(
+    ("name", "test_set", "why"),
+    [
+        ("RoadScene", "flir", "RoadScene is cut from FLIR's video"),
+        ("FLIR-aligned", "roadscene", "RoadScene is cut from FLIR's video"),
+        ("MFNet", "msrs", "MSRS is selected from MFNet"),
+        ("msrs", "MFNet", "MSRS is selected from MFNet"),
+        ("m3fd", "M3FD_Fusion", "both parts of M3FD are of the same recordings"),
+    ],
+)
+def test_related_sets_are_named_even_where_the_files_are_known(name: str, test_set: str, why: str) -> None:
+    """The files of a related set are other files, so that their hashes clear nobody."""
+    for data in (TrainingData((name,)), TrainingData((name,), short(0))):
+        assert contamination(data, [test_set], HASHES[1:]) == f"trained on {name} ({why})"
+    assert contamination(TrainingData(("MSRS",)), ["flir"], HASHES) == ""
+
+
+def test_near_duplicates_count_beside_equal_files() -> None:
+    data = TrainingData(("own",), short(0))
+    assert contamination(data, ["m3fd"], HASHES, 2) == (
+        "1 of 5 test images seen in training, near-duplicates of 2 more"
+    )
+    assert contamination(data, ["m3fd"], HASHES[1:], 2) == (
+        "near-duplicates of 2 of 4 test images seen in training"
+    )
 
 
 def test_known_files_count_and_overrule_names() -> None:
@@ -117,6 +145,10 @@ def test_cards_of_methods(tmp_path: Path) -> None:
         training_data(f"{tmp_path}/none.py:A")
 
 
+def texture(seed: int) -> np.ndarray:
+    return np.kron(np.random.default_rng(seed).integers(0, 255, (8, 8)), np.ones((8, 8))).astype(np.uint8)
+
+
 @pytest.fixture
 def workload(tmp_path: Path) -> Workload:
     """Eight pairs; numbers 6 and 7 are byte for byte the same."""
@@ -124,15 +156,14 @@ def workload(tmp_path: Path) -> Workload:
     for number in range(8):
         files = tmp_path / "set" / "ir" / f"{number}.png", tmp_path / "set" / "vi" / f"{number}.png"
         for path in files:
-            write_png(path, np.full((8, 8), min(number, 6) * 10, np.uint8))
+            write_png(path, texture(min(number, 6)))
             hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        pairs.append(Pair(str(number), *files, 8, 8))
+        pairs.append(Pair(str(number), *files, 64, 64))
     return Workload(PairSet("m3fd", tmp_path / "set", tuple(pairs), ()), (), hashes)
 
 
 def split_of(train: str, test: str) -> Split:
-    leakage = Leakage(len(test), 0.0, None, 0.0)
-    return Split("list", 0, "m3fd", 0, tuple(train), (), tuple(test), (), leakage)
+    return Split("list", 0, "m3fd", 0, tuple(train), (), tuple(test), (), Leakage(()))
 
 
 def config_of(tmp_path: Path, sources: list[dict[str, object]], **fusion: object) -> Config:
@@ -210,3 +241,41 @@ def test_what_a_teacher_and_a_classifier_have_seen_counts(workload: Workload, tm
     found = contaminated(config, msrs, split_of("12", "45"))
     # The authors' classifier was trained on MSRS, and so was one of which nothing is known.
     assert found == {"lit-officially": "trained on MSRS (which images is not known)"}
+
+
+def test_extra_pairs_are_compared_by_content(workload: Workload, tmp_path: Path) -> None:
+    """An extra set holds a test image encoded anew; its hash is another, its content is not."""
+    copies, hashes = [], dict(workload.hashes)
+    for number, seed in enumerate((3, 50)):
+        files = tmp_path / "extra" / "ir" / f"x{number}.png", tmp_path / "extra" / "vi" / f"x{number}.png"
+        for path in files:
+            write_png(path, np.clip(texture(seed) * 0.9 + 3, 0, 255).astype(np.uint8))
+            hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        copies.append(Pair(f"x{number}", *files, 64, 64))
+    extra = PairSet("own", tmp_path / "extra", tuple(copies))
+    both = replace(workload, extra=(extra,), hashes=hashes)
+    config = config_of(tmp_path, [{"name": "regionfuse"}, {"name": "average"}], epochs=1)
+    found = contaminated(config, both, split_of("456", "23"), tmp_path / "signatures.npz")
+    assert found == {"regionfuse": "near-duplicates of 1 of 2 test images seen in training"}
+    assert (tmp_path / "signatures-extra1.npz").is_file() and (tmp_path / "signatures.npz").is_file()
+    alone = replace(both, extra=(PairSet("own", tmp_path / "extra", (copies[1],)),))
+    assert contaminated(config, alone, split_of("456", "23")) == {}
+
+
+def test_images_that_a_card_lists_are_compared_where_they_are_at_hand(
+    workload: Workload, tmp_path: Path
+) -> None:
+    """Pair 5 shows what test image 2 shows; weights that saw 5 elsewhere have as good as seen 2."""
+    pairs = workload.pairs
+    for path in (pairs["5"].infrared, pairs["5"].visible):
+        write_png(path, np.clip(texture(2) * 0.9 + 3, 0, 255).astype(np.uint8))
+        workload.hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (tmp_path / "mine.pth.json").write_text(
+        json.dumps({"trained_on": ["own"], "training_images": [workload.hashes[pairs["5"].visible]]})
+    )
+    config = config_of(tmp_path, [{"name": "mine", "method": "cddfuse", "weights": tmp_path / "mine.pth"}])
+    assert contaminated(config, workload, split_of("46", "23")) == {
+        "mine": "near-duplicates of 1 of 2 test images seen in training"
+    }
+    # In the run's own train split it is the split's leakage, the same for every source.
+    assert contaminated(config, workload, split_of("456", "23")) == {}

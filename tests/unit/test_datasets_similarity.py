@@ -13,7 +13,15 @@ from regionfuse.datasets.errors import DataError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.load import pair_folders
 from regionfuse.datasets.records import PairSet
-from regionfuse.datasets.similarity import THRESHOLD, near_couples, near_duplicates, signature, signatures
+from regionfuse.datasets.similarity import (
+    THRESHOLD,
+    Near,
+    Signatures,
+    most_similar,
+    near_duplicates,
+    signature,
+    signatures,
+)
 
 
 def scene(seed: int, height: int = 192, width: int = 256) -> np.ndarray:
@@ -78,10 +86,19 @@ def pairs(tmp_path: Path) -> PairSet:
     return pair_folders(tmp_path / "ir", tmp_path / "vi")
 
 
+def named(near: Near) -> list[tuple[str, str]]:
+    return [(near.stems[first], near.stems[second]) for first, second in near.couples]
+
+
 def test_both_modalities_must_agree(pairs: PairSet) -> None:
     found = signatures(pairs)
-    assert [(first, second) for first, second, _ in near_duplicates(found)] == [("1", "4")]
-    assert [item[:2] for item in near_duplicates(found, ["4", "2"], ["1", "3"])] == [("4", "1")]
+    near = near_duplicates(found)
+    assert named(near) == [("1", "4")] and near.similar[0] == found.similarity(*np.array([[0], [3]]))[0, 0]
+    assert most_similar(found.select(["4", "2"]), found.select(["1", "3"]))[0] == (
+        "1",
+        float(near.similar[0]),
+    )
+    assert most_similar(found.select(["4", "2"]), found.select(["1", "3"]))[1][1] < THRESHOLD
     assert len(set(found.hashes)) == 4
 
 
@@ -89,11 +106,25 @@ def test_blocks_change_nothing(pairs: PairSet, monkeypatch: pytest.MonkeyPatch) 
     found = signatures(pairs)
     whole = near_duplicates(found, threshold=-1)
     monkeypatch.setattr(similarity, "_BLOCK", 3)
-    assert near_duplicates(found, threshold=-1) == whole
-    couples = near_couples(found, threshold=-1).tolist()
-    stems = {(found.stems[first], found.stems[second]) for first, second in couples}
-    assert len(couples) == 6 and stems == {item[:2] for item in whole}
-    assert len(whole) == 6
+    part = near_duplicates(found, threshold=-1)
+    assert len(whole.couples) == 6 and sorted(named(part)) == sorted(named(whole))
+    by_couple = dict(zip(named(whole), whole.similar, strict=True))
+    assert by_couple == dict(zip(named(part), part.similar, strict=True))
+
+
+def test_similarities_are_exact_whatever_the_order_of_sums() -> None:
+    vectors = np.random.default_rng(0).normal(size=(50, 2, 1025)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    stems = tuple(str(number) for number in range(50))
+    order = np.random.default_rng(1).permutation(1025)
+    rows = np.arange(50)
+    plain, shuffled = Signatures(stems, vectors, stems), Signatures(stems, vectors[:, :, order], stems)
+    np.testing.assert_array_equal(plain.similarity(rows, rows), shuffled.similarity(rows, rows))
+    np.testing.assert_array_equal(
+        plain.similarity(rows, rows)[rows[:-1], rows[1:]], plain.couples(rows[:-1], rows[1:])
+    )
+    exact = np.einsum("imd,jmd->ijm", vectors.astype(float), vectors).min(axis=2)
+    assert np.abs(plain.similarity(rows, rows) - exact).max() < 2e-3
 
 
 def test_cache(pairs: PairSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,5 +171,5 @@ def test_four_thousand_pairs_are_compared_quickly() -> None:
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
     stems = tuple(f"{index:05}" for index in range(4200))
     start = time.process_time()
-    assert near_duplicates(similarity.Signatures(stems, vectors, stems), threshold=0.9) == []
+    assert len(near_duplicates(Signatures(stems, vectors, stems), threshold=0.9).couples) == 0
     assert time.process_time() - start < 10

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from regionfuse.datasets.blocks import find_blocks
 from regionfuse.datasets.errors import DataError
-from regionfuse.datasets.leakage import Leakage, leakage, neighbours, numbered
+from regionfuse.datasets.leakage import Leakage, leakage
+from regionfuse.datasets.partition import without_near
 from regionfuse.datasets.records import Box, Pair, PairSet
-from regionfuse.datasets.similarity import Signatures
+from regionfuse.datasets.similarity import Near, Signatures, near_duplicates
 from regionfuse.datasets.splits import Split, make_split
 
 LENGTH = 64
@@ -50,6 +53,14 @@ def fake_signatures(pairs: PairSet, scene_of: dict[str, int]) -> Signatures:
     return Signatures(stems, vectors, stems)
 
 
+def neighbour_share(split: Split) -> float:
+    return split.leakage.relation("test", "train").within[1]
+
+
+def near_share(split: Split) -> float | None:
+    return split.leakage.relation("test", "train").near_duplicates
+
+
 def subsets(split: Split) -> dict[str, str]:
     return {stem: name for name in ("train", "val", "test") for stem in getattr(split, name)}
 
@@ -74,8 +85,8 @@ def test_every_size_gives_a_split_and_the_guard_holds(count: int, scene: int | N
         if home[first] != home[second]:
             assert int(second) - int(first) > split.guard
     if count >= 12:
-        assert split.guard == 2 and split.leakage.neighbour_share == 0
-    if count >= 60:
+        assert split.guard == 2 and neighbour_share(split) == 0
+    if count >= 60 and (scene, count) != (15, 60):  # four scenes of 15 are worth more than the right sizes
         assert abs(len(split.test) / len(home) - 0.2) < 0.06 and abs(len(split.val) / len(home) - 0.1) < 0.06
         assert len(split.dropped) <= 0.2 * count
 
@@ -94,7 +105,7 @@ def test_gaps_in_the_numbers_part_runs_without_loss() -> None:
     pairs = numbered_set(numbers)
     split = make_split(pairs)
     home = subsets(split)
-    assert split.dropped == () and split.leakage.either_share == 0
+    assert split.dropped == () and neighbour_share(split) == 0
     for run in range(20):
         assert len({home[f"{100 * run + frame:05}"] for frame in range(5)}) == 1
 
@@ -109,9 +120,9 @@ def test_near_duplicates_far_apart_stay_together() -> None:
     home = subsets(split)
     for scene in range(20):
         assert len({home[stem] for stem in home if scene_of[stem] == scene}) == 1
-    assert split.leakage.near_duplicate_share == 0
+    assert near_share(split) == 0
     loose = [make_split(pairs, kind="random", seed=seed, signatures=signatures) for seed in range(5)]
-    assert all(each.leakage.near_duplicate_share for each in loose)
+    assert all(near_share(each) for each in loose)
 
 
 def test_content_breaks_part_a_gapless_run() -> None:
@@ -121,7 +132,7 @@ def test_content_breaks_part_a_gapless_run() -> None:
     home = subsets(split)
     for scene in range(10):
         assert len({home[stem] for stem in home if scene_of[stem] == scene}) == 1
-    assert split.leakage.either_share == 0
+    assert neighbour_share(split) == near_share(split) == 0
 
 
 def test_one_long_static_scene_still_splits_and_says_what_it_is_worth() -> None:
@@ -129,7 +140,7 @@ def test_one_long_static_scene_still_splits_and_says_what_it_is_worth() -> None:
     signatures = fake_signatures(pairs, {pair.stem: 0 for pair in pairs})
     split = make_split(pairs, signatures=signatures)
     assert_sound(split, pairs)
-    assert split.leakage.near_duplicate_share == 1.0 and split.leakage.neighbour_share == 0
+    assert near_share(split) == 1.0 and neighbour_share(split) == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -154,7 +165,7 @@ def test_random_sizes_and_leakage() -> None:
     pairs = numbered_set(list(range(1000)))
     split = make_split(pairs, kind="random")
     assert (len(split.train), len(split.val), len(split.test)) == (700, 100, 200)
-    assert split.leakage.neighbour_share > 0.8 and split.leakage.near_duplicate_share is None
+    assert neighbour_share(split) > 0.8 and near_share(split) is None
     for count in (3, 4, 5):
         assert_sound(
             make_split(numbered_set(list(range(count))), kind="random"), numbered_set(list(range(count)))
@@ -196,7 +207,8 @@ def test_file_round_trip_and_hash(tmp_path: Path) -> None:
     canonical = {name: sorted(content[name]) for name in ("train", "val", "test")}
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
     assert content["sha256"] == split.sha256 == hashlib.sha256(text.encode()).hexdigest()
-    assert content["schema"] == 1 and content["leakage"]["test_images"] == len(split.test)
+    assert content["schema"] == 2 and content["leakage"]["relations"][0]["count"] == len(split.test)
+    assert content["blocks"].keys() == {pair.stem for pair in pairs}
 
 
 def test_damaged_split_files(tmp_path: Path) -> None:
@@ -207,6 +219,7 @@ def test_damaged_split_files(tmp_path: Path) -> None:
     for bad, words in (
         (json.dumps(moved), "edited"),
         (json.dumps({**content, "schema": 99}), "schema 99"),
+        (json.dumps({**content, "schema": 1}), "schema 1, .* divide the set anew, or .* kind: list"),
         (json.dumps({key: value for key, value in content.items() if key != "val"}), "not a split file"),
         ("[1]", "not a split file"),
         ("{", "not a split file"),
@@ -246,7 +259,7 @@ def test_list_files(tmp_path: Path, form: str) -> None:
     split = make_split(numbered_set([0, 1, 2, 3, 9]), kind="list", file=write_lists(tmp_path, form))
     assert split.train == ("00000", "00001") and split.val == ("00002",) and split.test == ("00003",)
     assert split.dropped == ("00009",) and split.kind == "list" and split.guard == 0
-    assert split.leakage.neighbour_share == 0  # 00003's neighbour 00002 is in val
+    assert neighbour_share(split) == 0  # 00003's neighbour 00002 is in val
 
 
 @pytest.mark.parametrize(
@@ -277,7 +290,9 @@ def test_unreadable_list_files(tmp_path: Path) -> None:
     for name, words in (
         ("a.yaml", "cannot be read"),
         ("none.json", "cannot be read"),
-        ("b_train.txt", "no such file"),
+        ("b_train.txt", "no list 'test'"),
+        ("none.txt", "must end in"),
+        ("none_train.txt", "no such file"),
         ("names.txt", "must end in"),
     ):
         with pytest.raises(DataError, match=words) as error:
@@ -285,31 +300,114 @@ def test_unreadable_list_files(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_numbers_in_stems() -> None:
-    assert numbered("00012") == ("", 12, "")
-    assert numbered("00004N") == ("", 4, "N")
-    assert numbered("FLIR_00018") == ("FLIR_", 18, "")
-    assert numbered("v2_frame7_a") == ("v2_frame", 7, "_a")
-    assert numbered("street") is None
-
-
-def test_neighbours() -> None:
-    assert neighbours(["00005", "00009", "x"], ["00004", "00011", "y"]) == {"00005": "00004"}
-    assert neighbours(["00004N"], ["00005D"]) == {}  # another sequence
-    assert neighbours(["9"], ["010"]) == {"9": "010"}
-    assert neighbours(["x"], ["x"]) == {"x": "x"}
-
-
-def test_leakage_counts_either_once() -> None:
-    pairs = numbered_set([0, 1, 10, 20, 30, 40])
-    scene_of = {"00000": 0, "00001": 0, "00010": 1, "00020": 1, "00030": 2, "00040": 3}
-    found = leakage(
-        ["00000", "00010"], ["00001", "00020", "00030", "00040"], fake_signatures(pairs, scene_of)
-    )
-    assert (found.test_images, found.neighbour_share, found.near_duplicate_share) == (4, 0.25, 0.5)
-    assert found.either_share == 0.5
-    assert ("00020", "00010", "near-duplicate") in found.examples
+def test_relations_by_hand() -> None:
+    """Ten images in two scenes: 0..5 and 6..9; 20 shows what 0 shows."""
+    pairs = numbered_set([*range(10), 20])
+    scene_of = {f"{number:05}": 0 if number < 6 or number == 20 else 1 for number in (*range(10), 20)}
+    named = [replace(pair, scene=f"s{scene_of[pair.stem]}") for pair in pairs if pair.stem != "00020"]
+    pairs = PairSet(pairs.name, pairs.root, (*named, pairs["00020"]))
+    signatures = fake_signatures(pairs, scene_of)
+    near = near_duplicates(signatures)
+    subsets = {
+        "train": ["00000", "00001", "00007"],
+        "val": ["00008"],
+        "test": ["00004", "00006", "00020"],
+    }
+    scenes = {pair.stem: pair.scene for pair in pairs}
+    found = leakage(subsets, find_blocks(pairs, signatures, near), scenes, near)
+    test = found.relation("test", "train")
+    # 4 is three numbers from 1; 6 is one from 7; 20 is far from all, but shows their scene.
+    assert test.count == 3
+    assert [test.within[each] for each in (1, 2, 5, 50)] == [1 / 3, 1 / 3, 2 / 3, 2 / 3]
+    assert (test.same_block, test.same_scene, test.near_duplicates) == (1.0, 2 / 3, 1.0)
+    assert test.examples[0] == ("00004", "00000", "near-duplicate")
+    val = found.relation("val", "train")
+    assert (val.count, val.within[1], val.same_block) == (1, 1.0, 1.0)
+    assert found.relation("test", "val").within == {1: 0, 2: 1 / 3, 5: 1 / 3, 10: 1 / 3, 20: 1 / 3, 50: 1 / 3}
     assert Leakage.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    assert leakage(["00000"], ["00001"]).examples == (("00001", "00000", "neighbour"),)
-    empty = leakage([], [])
-    assert empty.test_images == 0 and empty.either_share == 0
+    blind = leakage(subsets, find_blocks(numbered_set([*range(10), 20])), {})
+    first = blind.relation("test", "train")
+    assert first.within[1] == 1 / 3 and first.within[5] == 2 / 3  # numbers alone run across the change
+    assert first.same_scene is None and first.near_duplicates is None
+    assert first.examples == (("00006", "00007", "neighbour"), ("00004", "00001", "neighbour"))
+    nothing = leakage({"train": [], "val": [], "test": []}, find_blocks([]), {})
+    assert [each.same_block for each in nothing.relations] == [0.0] * 3
+
+
+def test_leakage_of_a_split_by_scenes_can_fail() -> None:
+    """A long scene must be torn; the guard parts neighbours, and the curve says what is left."""
+    pairs = numbered_set(list(range(60)))
+    split = make_split(pairs, signatures=fake_signatures(pairs, {pair.stem: 0 for pair in pairs}))
+    test = split.leakage.relation("test", "train")
+    assert split.guard == 2 and test.within[1] == test.within[2] == 0
+    assert 0 < test.within[5] < test.within[20] and test.within[50] == test.same_block == 1
+    assert split.leakage.relation("val", "train").near_duplicates == 1
+
+
+def test_what_is_given_up_is_recorded_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    pairs = numbered_set(list(range(60)))
+    split = make_split(pairs, signatures=fake_signatures(pairs, {pair.stem: 0 for pair in pairs}))
+    text = " | ".join(split.given_up)
+    assert "not kept together" in text and "train image(s) are near-duplicates of val or test images" in text
+    assert all(each in caplog.text for each in split.given_up)
+    free = make_split(numbered_set(list(range(200)), scene=10))
+    assert free.given_up == ()
+
+
+def test_near_duplicates_between_val_and_test_are_dropped() -> None:
+    near = Near(("a", "b", "c", "d", "e", *"fghijklmnopqrstuvwxyz"), np.array([[0, 1], [2, 3]]), np.ones(2))
+    subset = dict.fromkeys(near.stems, 0) | {"a": 1, "b": 2, "c": 0, "d": 1, "e": 1, "f": 1}
+    kept, said = without_near(subset, near)
+    assert sorted(subset.keys() - kept.keys()) == ["a", "c"] and said == ()
+    subset = dict.fromkeys(near.stems, 0) | {"a": 1, "b": 2}  # the only val image
+    kept, said = without_near(subset, near)
+    assert kept == subset and said == (
+        "1 val image(s) are near-duplicates of test images and stay: without them too little would be left",
+    )
+
+
+def test_a_named_scene_stays_whole_even_far_apart() -> None:
+    pairs = numbered_set([100 * run + frame for run in range(12) for frame in range(10)])
+    named = PairSet("m3fd", pairs.root, tuple(replace(p, scene=f"s{int(p.stem) // 100 % 6}") for p in pairs))
+    split = make_split(named)
+    home = subsets(split)
+    for scene in range(6):
+        assert (
+            len({home[pair.stem] for pair in named if pair.scene == f"s{scene}" and pair.stem in home}) == 1
+        )
+    assert split.leakage.relation("test", "train").same_scene == 0
+
+
+def test_a_last_bit_changes_no_split() -> None:
+    pairs = numbered_set(list(range(120)))
+    signatures = fake_signatures(pairs, {pair.stem: index // 7 for index, pair in enumerate(pairs)})
+    shaken = np.nextafter(signatures.vectors, np.float32(2))
+    assert make_split(
+        pairs, signatures=Signatures(signatures.stems, shaken, signatures.hashes)
+    ) == make_split(pairs, signatures=signatures)
+
+
+@pytest.mark.parametrize("kind", ["scenes", "random", "list"])
+def test_every_kind_has_blocks(tmp_path: Path, kind: str) -> None:
+    pairs = numbered_set([*range(10), *range(100, 110), *range(200, 204)])
+    file = tmp_path / "lists.json"
+    stems = [pair.stem for pair in pairs]
+    file.write_text(json.dumps({"train": stems[::3], "val": stems[1::3], "test": stems[2::3]}))
+    split = make_split(pairs, kind=kind, file=file if kind == "list" else None)
+    assert set(split.blocks.values()) == {"00000..00009", "00100..00109", "00200..00203"}
+    split.save(tmp_path / "split.json")
+    assert Split.load(tmp_path / "split.json") == split
+
+
+def test_a_list_without_val_gets_it_out_of_train_by_blocks(tmp_path: Path) -> None:
+    pairs = numbered_set([100 * run + frame for run in range(20) for frame in range(6)])
+    stems = [pair.stem for pair in pairs]
+    (tmp_path / "mine_train.txt").write_text("\n".join(stems[:90]))
+    (tmp_path / "mine_test.txt").write_text("\n".join(stems[90:]))
+    split = make_split(pairs, kind="list", file=tmp_path / "mine_test.txt")
+    assert split.test == tuple(stems[90:]) and sorted(split.train + split.val) == stems[:90]
+    assert 0.05 < len(split.val) / 90 < 0.2  # 1/8 is asked for
+    assert not {split.blocks[stem] for stem in split.val} & {split.blocks[stem] for stem in split.train}
+    assert "no val" in split.given_up[0]
+    none = make_split(pairs, kind="list", file=tmp_path, fractions=(0.8, 0.0, 0.2))
+    assert none.val == () and none.train == tuple(stems[:90])

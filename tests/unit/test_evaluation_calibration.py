@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +15,7 @@ from regionfuse.detection.evaluation.calibration import (
     object_confidence,
     with_temperature,
 )
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-from evaluation_cases import Rows
+from regionfuse.detection.evaluation.matching import Matches
 
 
 def rows_of(
@@ -28,12 +24,12 @@ def rows_of(
     iou: np.ndarray | float = 0.8,
     image: np.ndarray | int = 0,
     category: np.ndarray | int = 0,
-) -> Rows:
+) -> Matches:
     order = np.argsort(-np.asarray(scores), kind="stable")
     shape = len(order)
     correct = np.asarray(correct, dtype=bool)[order]
     image = np.broadcast_to(image, shape)[order]
-    return Rows(
+    return Matches(
         image=image,
         category=np.broadcast_to(category, shape)[order],
         scores=np.asarray(scores, dtype=float)[order],
@@ -46,7 +42,7 @@ def rows_of(
     )
 
 
-def simulated(seed: int, number: int = 20_000, temperature: float = 1.0, images: int = 40) -> Rows:
+def simulated(seed: int, number: int = 20_000, temperature: float = 1.0, images: int = 40) -> Matches:
     """A detector whose scores, divided by ``temperature`` on the logit scale, are true probabilities."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(-0.5, 1.5, number)
@@ -83,6 +79,9 @@ def test_predictions_on_ignored_regions_do_not_count() -> None:
     rows = rows_of(np.array([0.9, 0.8]), np.array([True, False]))
     ignored = replace(rows, ignored=np.array([[False, True]]))
     assert calibration(ignored).detections == 1 and calibration(ignored).precision == 1
+    block = np.zeros(1, dtype=int)
+    for val, rank in ((rows, 0.5), (ignored, 1.0)):
+        assert object_confidence(np.array([0.7]), val, block, Temperature(1.0, np.ones(1))).rank == [rank]
 
 
 def test_a_calibrated_detector_is_called_so() -> None:
@@ -152,14 +151,14 @@ def test_precision_rank_by_hand() -> None:
     np.testing.assert_allclose(found.rank_without_val[1], [1, 1, 1, 1, 1, 1, 0.5, 0.5, 0])
 
 
-def source(seed: int, change: float = 1.0) -> tuple[np.ndarray, Rows]:
+def source(seed: int, change: float = 1.0) -> tuple[np.ndarray, Matches]:
     """Confidence in 500 test objects, a fifth not found, and val; logits are multiplied by ``change``."""
     rng = np.random.default_rng(seed)
     score = np.where(rng.random(500) < 0.2, 0.0, expit(change * rng.normal(1, 1, 500)))
     return score, simulated(seed + 1000, temperature=change)
 
 
-def confidence(score: np.ndarray, val: Rows) -> dict[str, np.ndarray]:
+def confidence(score: np.ndarray, val: Matches) -> dict[str, np.ndarray]:
     block = np.arange(40) // 4
     found = object_confidence(score, val, block, fit_temperature(val, block))
     return {"raw": found.raw, "calibrated": found.calibrated, "rank": found.rank}

@@ -17,7 +17,7 @@ from regionfuse.datasets.load import pair_folders
 from regionfuse.fusion.metrics.benchmark import TOGETHER, run_benchmark, scene
 from regionfuse.fusion.metrics.ranking import mean_rank, rank_of_rank, ranks
 from regionfuse.fusion.metrics.registry import METRICS, PAPER
-from regionfuse.fusion.metrics.score import read_grey, score_files, score_folder, score_images
+from regionfuse.fusion.metrics.score import read_grey, score_files, score_folder, score_images, score_regions
 from regionfuse.pipeline import cli
 from regionfuse.pipeline.commands.score import fused_folders
 
@@ -166,3 +166,15 @@ def test_benchmark_compares_values_and_times() -> None:
     if rows[-1].reference is not None:
         assert rows[-1].difference is not None and rows[-1].difference < 1e-6
         assert rows[-1].ratio == pytest.approx(rows[-1].reference / rows[-1].ours)
+
+
+def test_regions_score_as_their_crops_do(folders: Path) -> None:
+    """A box at the border takes what there is around it; a tiny one takes a region that filters fit into."""
+    files = [folders / half / "1.png" for half in ("ir", "vi", "grey")]
+    boxes = np.array([[20, 12, 40, 36], [0, 0, 3, 3]], dtype=float)
+    found = score_regions(*files, boxes)
+    images = [read_grey(file) for file in files]
+    for row, (rows, columns) in enumerate([(slice(6, 42), slice(15, 45)), (slice(0, 10), slice(0, 10))]):
+        expected = score_images(*(image[rows, columns] for image in images), list(found.columns))
+        assert found.iloc[row].to_dict() == pytest.approx(expected)
+    assert found.notna().all(axis=None)
