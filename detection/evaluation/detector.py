@@ -7,7 +7,7 @@ that grows with the number of predictions is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from .calibration import Temperature, calibration, fit_temperature, object_confidence
-from .coco import SUMMARY, coco_scores
+from .coco import coco_scores
 from .curves import GRID, average_precision, log_average_miss_rate, mean_over_classes, recall_at
 from .load import load_predictions
 from .lrp import optimal_lrp
-from .matching import MOST_PER_CLASS, Matches, coco_matches, find_overlaps, gather_evidence
+from .matching import Matches, coco_matches, find_overlaps, gather_evidence
 from .operating import (
     EQUAL_PRECISION,
     FALSE_ALARMS,
@@ -35,9 +35,10 @@ from .operating import (
 )
 from .outcomes import OUTCOMES, Detections, confusion_table, object_outcomes, objects_table
 from .quantities import ALL, Quantity, Replicates, Stratum, detector_quantities, mean_of_objects, strata
-from .records import TEST, VALIDATION, GroundTruth, PredictionKey
+from .records import TEST, GroundTruth, PredictionKey
 from .resample import draw_blocks
 from .tide import ERRORS, tide_errors
+from .write import parquet_bytes
 
 Detector = tuple[str, str, int]
 """Protocol, source, seed."""
@@ -68,7 +69,7 @@ class DetectorScore:
     Attributes:
         tables: rows of the tables that have one row or more per detector, by the table's name.
         confusion: misclassification matrices on test.
-        objects: outcomes of the test objects.
+        objects: outcomes of the test objects, as :func:`~.write.parquet_bytes` packs them.
         quantities: replicates of each quantity on test; empty without test predictions.
         draws: shape (R,), float32, mAP50 on each bootstrap draw of the test blocks.
         warnings: what must be known of this detector.
@@ -76,7 +77,7 @@ class DetectorScore:
 
     tables: Mapping[str, list[Row]]
     confusion: pd.DataFrame | None
-    objects: pd.DataFrame | None
+    objects: bytes | None
     quantities: Mapping[Quantity, Replicates]
     draws: np.ndarray
     warnings: tuple[str, ...]
@@ -160,7 +161,7 @@ def score_detector(
     return DetectorScore(
         tables,
         confusion_table(key, found, thresholds),
-        objects_table(key, found, thresholds, settings.image_size),
+        parquet_bytes(objects_table(key, found, thresholds, settings.image_size)),
         quantities,
         _draws(matches, found.truth, settings.draws),
         tuple(warnings),
