@@ -137,7 +137,7 @@ def _interpolated(
     result = np.where(positives > 0, 0.0, np.nan)
     if not correct.any():
         return result
-    # Recall rises only at hits, so precision is looked at there alone, and nothing after the last one matters.
+    # Recall rises only at hits, so precision is looked at there alone; nothing after the last one matters.
     seen, found = (
         counts.astype(weights.dtype, copy=False) for counts in _counts(correct, where, weights.shape[1])
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,35 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from ...datasets.errors import DataError
 
 
-def read_content(path: Path) -> bytes:
-    """Return the content of a file.
+def read_json(path: Path) -> Any:
+    """Return the parsed file.
 
     Raises:
-        DataError: there is no such file, or it cannot be read.
-    """
-    try:
-        return path.read_bytes().removeprefix(codecs.BOM_UTF8)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; expected COCO JSON there") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); expected COCO JSON") from error
-
-
-def parse_json(path: Path, content: bytes) -> Any:
-    """Return the parsed content of a file.
-
-    Raises:
-        DataError: it is no JSON.
+        DataError: there is no such file, or it holds no JSON.
     """
     collecting = gc.isenabled()
     gc.disable()  # a list of results is a million small objects, and none of them is garbage
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        return orjson.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; expected COCO JSON there") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); expected COCO JSON") from error
+    except (ValueError, RecursionError) as error:  # orjson's error is a ValueError
         raise DataError(f"{path}: not JSON ({error}); was the file cut off while it was written?") from error
     finally:
         if collecting:

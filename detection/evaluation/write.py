@@ -64,18 +64,20 @@ def read_parquet(content: bytes) -> pd.DataFrame:
 
 
 def join_parquet(parts: Sequence[bytes], path: Path) -> None:
-    """Write tables of :func:`parquet_bytes` that have the same columns as one, without holding it.
+    """Write tables of :func:`parquet_bytes`, at least one, as one table, without holding it.
+
+    Args:
+        parts: the tables; they have the same columns.
+        path: file to write.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    if not parts:
-        return write_parquet(pd.DataFrame(), path)
     buffer = pa.BufferOutputStream()
     with pq.ParquetWriter(buffer, pq.read_schema(pa.BufferReader(parts[0])), compression="zstd") as writer:
         for part in parts:
             writer.write_table(pq.read_table(pa.BufferReader(part)))
-    return write_bytes(path, buffer.getvalue().to_pybytes())
+    write_bytes(path, buffer.getvalue().to_pybytes())
 
 
 def _arrow_type(name: str) -> pa.DataType:
