@@ -90,8 +90,8 @@ class ClassRules:
                 if any(box.label == name for box in each.boxes):
                     raise DataError(
                         f"{each.source}: has objects of a class {name!r}, which stands for 'no object' in "
-                        f"all results; rename the category, or give dataset.merge_classes {{{name}: OTHER}} or "
-                        f"dataset.ignore_classes [{name}]"
+                        f"all results; rename the category, or give dataset.merge_classes {{{name}: OTHER}} "
+                        f"or dataset.ignore_classes [{name}]"
                     )
             _log.warning("the class %r has no objects and is left out: it stands for 'no object'", name)
         return kept

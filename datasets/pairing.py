@@ -113,7 +113,7 @@ def listed_stem(entry: str) -> str:
 
 
 def without_modality(stem: str) -> str:
-    """Return a stem without the word for the modality at one of its ends: ``07`` for ``IR_07`` and ``07_vis``."""
+    """Return a stem without the word for the modality at an end: ``07`` for ``IR_07`` and ``07_vis``."""
     return _MODALITY.sub("", stem, count=1)
 
 

@@ -48,7 +48,7 @@ class Cell:
 
     Attributes:
         text: what it says.
-        bold: best of its column.
+        bold: an established difference, or the best of a column that has no chance in it.
         muted: less important, e.g. a failed source.
         swatch: colour of a small square before the text; empty for none.
         span: number of columns it covers.

@@ -12,28 +12,26 @@ from typing import Any
 
 from ..datasets.errors import ReportError
 from ..datasets.storage import write_bytes, write_json, write_text
-from .context import Context, make_context
+from .context import METRICS, Context, make_context
 from .document import all_tables, make_document
-from .latex import latex_files
+from .latex import latex_files, plain_table
 from .marks import explain_table
-from .plain import plain_table
-from .scores import METRICS
-from .stored import load_results
+from .stored import SCHEMA, load_results
 from .typeset import Document, typeset
 
 Progress = Callable[[int, int, str], None]
-STEPS = 17  # chapters, panels, typesetting and writing
+STEPS = 19  # sections, panels, typesetting and writing
 
 
 def build_report(run: Path, *, out: Path | None = None, progress: Progress | None = None) -> Path:
-    """Write the report of a run from its stored results; no model is run.
+    """Write the report of a run or comparison from its stored results; no model is run.
 
-    Writes the PDF, ``RUN/tables/*.tex``, ``RUN/report/summary.json`` and ``references.bib``. The
+    Writes the PDF, a LaTeX file beside every table that fits a page, ``RUN/report/summary.json`` and ``references.bib``. The
     same stored results give the same bytes, wherever the folder lies; the date in the PDF is
     ``SOURCE_DATE_EPOCH``, else the manifest's.
 
     Args:
-        run: folder that ``regionfuse run`` wrote.
+        run: folder that ``regionfuse run`` or ``regionfuse compare`` wrote.
         out: where the PDF goes; ``RUN/report/report.pdf`` when None.
         progress: called with done, total and a message.
 
@@ -62,13 +60,15 @@ def build_report(run: Path, *, out: Path | None = None, progress: Progress | Non
     target = Path(out) if out is not None else run / "report" / "report.pdf"
     shown = all_tables(document, context)
     named = {table.name for table in shown}
+    folder = context.results.folder
     others = [
-        explain_table(context.results, plain_table(path, context.results.labels))
-        for path in sorted((run / "tables").glob("*.csv"))
+        plain_table(path, context.results.labels)
+        for path in sorted(folder.glob("*.csv"))
         if path.stem not in named
     ]
-    for name, text in latex_files([*shown, *others]).items():
-        write_text(run / "tables" / f"{name}.tex", text)
+    explained = [explain_table(context.results, table) for table in others if table is not None]
+    for name, text in latex_files([*shown, *explained]).items():
+        write_text(folder / f"{name}.tex", text)
     write_text(run / "report" / "references.bib", references(context.results.manifest))
     write_json(run / "report" / "summary.json", make_summary(context, document))
     write_bytes(target, pdf)
@@ -100,17 +100,30 @@ def make_summary(context: Context, document: Document) -> dict[str, Any]:
                 "trained_here": context.results.trained.get(score.source, ""),
             }
             row.update({metric: _number(score.mean.get(metric)) for metric in METRICS})
-            row["delta_visible"] = {
-                metric: _number(score.delta.get(metric)) for metric in ("mAP50", "mAP50_95")
-            }
-            row["interval"] = {metric: list(bounds) for metric, bounds in score.interval.items()}
+            row["differences"] = _gaps(context, protocol, score.source)
             rows.append(row)
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "title": document.title,
         "notice": document.notice or None,
+        "reference": context.results.reference,
         "verdict": list(document.verdict),
         "rows": rows,
+    }
+
+
+def _gaps(context: Context, protocol: str, source: str) -> dict[str, Any]:
+    """Differences of the main metrics to the reference; empty for the reference itself."""
+    found = {metric: context.gap(protocol, source, metric) for metric in ("mAP50", "mAP75", "mAP50_95")}
+    return {
+        metric: {
+            "value": _number(gap.value),
+            "simultaneous": [_number(gap.simultaneous_low), _number(gap.simultaneous_high)],
+            "established": gap.established,
+            "covers": gap.covers,
+        }
+        for metric, gap in found.items()
+        if gap is not None
     }
 
 

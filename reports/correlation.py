@@ -41,42 +41,28 @@ class Correlation:
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> Correlation:
     """Rank correlation; ties share the mean of their ranks."""
-    ranks = [pd.Series(list(values), dtype=float).rank().to_numpy() for values in (first, second)]
-    return _correlation(ranks[0], ranks[1], ranked=True)
-
-
-def pearson(first: Sequence[float], second: Sequence[float]) -> Correlation:
-    """Linear correlation."""
-    return _correlation(np.asarray(first, dtype=float), np.asarray(second, dtype=float), ranked=False)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray, *, ranked: bool) -> Correlation:
     number, unknown = len(first), float("nan")
-    if number < FEW or _constant(first) or _constant(second):
+    x, y = (pd.Series(list(values), dtype=float).rank().to_numpy() for values in (first, second))
+    if number < FEW or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Correlation(unknown, unknown, unknown, number)
-    x, y = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    value = float(np.clip(x @ y / scale, -1.0, 1.0))
-    return Correlation(value, *_interval(value, number, ranked), number)
+    x, y = x - x.mean(), y - y.mean()
+    value = float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+    return Correlation(value, *_interval(value, number), number)
 
 
-def _constant(values: np.ndarray) -> bool:
-    return bool(np.ptp(values) <= _SAME * np.abs(values).max())
-
-
-def _interval(value: float, number: int, ranked: bool) -> tuple[float, float]:
+def _interval(value: float, number: int) -> tuple[float, float]:
     """95 % interval by inverting the test: population values that would show ``value`` often enough.
 
-    The population is bivariate normal (after any monotone change of the axes, for ranks). Its sampling
+    The population is bivariate normal, after any monotone change of the axes. Its sampling
     distribution is drawn, not approximated: Fisher's z has no interval for a perfect rank order, which few
     points show easily.
     """
     if value < 0:  # So that a metric and its negative say the same to the last digit.
-        low, high = _interval(-value, number, ranked)
+        low, high = _interval(-value, number)
         return -high, -low
     # The rank correlation of a bivariate normal population (Pearson 1907).
-    population = 6 / np.pi * np.arcsin(_GRID / 2) if ranked else _GRID
-    samples = _samples(number, ranked)
+    population = 6 / np.pi * np.arcsin(_GRID / 2)
+    samples = _samples(number)
     # The share of draws with at least this value rises with the population's, that with at most it falls.
     reach = np.maximum.accumulate(_probit((samples >= value - _SAME).mean(axis=1)))
     stay = np.maximum.accumulate(-_probit((samples <= value + _SAME).mean(axis=1)))
@@ -93,14 +79,14 @@ def _probit(share: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def _samples(number: int, ranked: bool) -> np.ndarray:
+def _samples(number: int) -> np.ndarray:
     """Sample correlations, shape (population values, draws): the same draws for every population value."""
     first, noise = np.random.default_rng(0).standard_normal((2, _DRAWS, number))
-    x = _standard(_ranks(first) if ranked else first)
+    x = _standard(_ranks(first))
     rows = []
     for rho in _GRID:
         second = rho * first + np.sqrt(1 - rho**2) * noise
-        rows.append((x * _standard(_ranks(second) if ranked else second)).sum(axis=1))
+        rows.append((x * _standard(_ranks(second))).sum(axis=1))
     return np.stack(rows)
 
 

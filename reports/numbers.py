@@ -6,7 +6,6 @@ import math
 
 MINUS = "−"
 NONE = "–"
-Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
 def defined(value: float | None) -> bool:
@@ -17,13 +16,6 @@ def defined(value: float | None) -> bool:
 def points(value: float | None, digits: int = 1) -> str:
     """A fraction 0..1 as AP points (times 100)."""
     return f"{100 * value:.{digits}f}" if value is not None and defined(value) else NONE
-
-
-def signed_points(value: float | None, digits: int = 1) -> str:
-    """A difference of fractions as AP points with its sign; no sign when it rounds to zero."""
-    if value is None or not defined(value):
-        return NONE
-    return signed(100 * value, digits)
 
 
 def signed(value: float, digits: int) -> str:
@@ -42,13 +34,6 @@ def percent(value: float | None, digits: int = 0) -> str:
 def decimal(value: float | None, digits: int = 2) -> str:
     """A plain number, e.g. a confidence."""
     return f"{value:.{digits}f}" if value is not None and defined(value) else NONE
-
-
-def interval(low: float | None, high: float | None, digits: int = 1) -> str:
-    """An interval of differences in AP points, e.g. ``−1.2 to +3.4``."""
-    if not (defined(low) and defined(high)):
-        return NONE
-    return f"{signed_points(low, digits)} to {signed_points(high, digits)}"
 
 
 def whole(value: float | None) -> str:
@@ -91,25 +76,6 @@ def magnitude(value: float | None) -> str:
     return whole(value)
 
 
-def wilson(count: float, total: float) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); the whole range when nothing was counted.
-
-    Args:
-        count: how many of ``total``; may be a mean over seeds.
-        total: number of objects.
-
-    Returns:
-        Lower and upper end, fractions 0..1.
-    """
-    if total <= 0:
-        return 0.0, 1.0
-    share = count / total
-    scale = 1 + Z95**2 / total
-    middle = share + Z95**2 / (2 * total)
-    half = Z95 * math.sqrt(max(0.0, share * (1 - share)) / total + Z95**2 / (4 * total**2))
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
-
-
 def shorten(text: str, length: int) -> str:
     """Cut a long name for a figure; tables print names in full."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
@@ -120,3 +86,10 @@ def join(words: list[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def some(words: list[str], most: int = 4) -> str:
+    """``a, b and c``, or the first few and how many more there are."""
+    if len(words) <= most + 1:
+        return join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"

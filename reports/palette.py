@@ -39,12 +39,14 @@ _OTHERS = (
 
 OUTCOMES = {
     "correct": "#0096c7",
+    "ambiguous": "#882255",
     "misclassified": "#d55e00",
     "poorly_localised": "#e69f00",
     "missed": "#6b7078",
 }
 OUTCOME_WORDS = {
     "correct": "correct",
+    "ambiguous": "ambiguous",
     "misclassified": "misclassified",
     "poorly_localised": "poorly localised",
     "missed": "missed",

@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
-from .blocks import Crop, Mark, Panel
-from .context import Context
+from .blocks import Block, Crop, Heading, Mark, Note, Panel, Paragraph
+from .context import POINTS, Context, protocol_title
 from .crops import Window, cut, read_picture, shrink, window_around
+from .differences import HEADLINE_POINT
 from .numbers import decimal
 from .palette import BAD, OUTCOME_WORDS, OUTCOMES
-from .scores import REFERENCE
-from .selection import Choice
+from .selection import Choice, choose_objects
 
 TRUTH = "#ffffff"
 
 
-def make_panel(context: Context, protocol: str, choice: Choice) -> Panel:
+def panels_section(context: Context, progress: Callable[[str], None]) -> list[Block] | str:
+    """Three panels, chosen by rules that are printed with them."""
+    protocol, left_out = context.headline_protocol, "The same object in every source: "
+    seeds = context.results.seeds(protocol)
+    if not (context.results.run / "fused").is_dir():
+        return f"{left_out}no pictures are stored."
+    frame = context.results.objects(protocol, seeds[0]) if seeds else None
+    if frame is None:
+        return f"{left_out}outcomes of objects are not stored (objects.parquet)."
+    choices = choose_objects(context, protocol, frame)
+    if not choices:
+        return f"{left_out}there is no fused source beside {context.results.base}, or no object to show."
+    blocks: list[Block] = [
+        Heading("The same object in every source"),
+        Paragraph.of(
+            "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule and "
+            "the number of objects that meet it stand under each panel. Single objects illustrate; they "
+            f"prove nothing. {protocol_title(protocol)}. Operating point: {POINTS[HEADLINE_POINT]}, chosen "
+            "on val. Dashed white: ground truth. Thick, with a label: what the detector calls this object, "
+            "blue when correct. Thin: its other detections here, blue when correct."
+        ),
+    ]
+    for choice in choices:
+        progress(f"panel: {choice.title}")
+        if choice.object_id is None:
+            blocks += [Heading(choice.title, level=2), Note(choice.rule)]
+        else:
+            blocks.append(make_panel(context, protocol, choice, frame, seeds[0]))
+    return blocks
+
+
+def make_panel(context: Context, protocol: str, choice: Choice, frame: pd.DataFrame, seed: int) -> Panel:
     """Cut the chosen object out of every finished source and mark what its detector said.
 
     Args:
         context: results with pictures of the test split under ``fused``.
         protocol: which detectors.
         choice: an object; its ``object_id`` is not None.
+        frame: outcomes of one seed, see :meth:`~.results.Results.objects`.
+        seed: which one.
 
     Raises:
         ReportError: a stored picture is damaged.
     """
-    frame = context.results.table("objects", protocol)
-    assert frame is not None
     assert choice.object_id is not None
-    seed = context.results.seeds(protocol)[0]
-    frame = frame[frame["seed"] == seed]
     focus = frame[(frame["object_id"] == choice.object_id) & (frame["kind"] == "object")]
     first = focus.iloc[0]
     stem, box = str(first["stem"]), _box(first, "")
-    visible = read_picture(context.results.image_path(REFERENCE, stem))
+    visible = read_picture(context.results.image_path(context.results.reference, stem))
     width, height = _extent(context, stem, box) if visible is None else (visible.shape[1], visible.shape[0])
     window = window_around(box, width, height)
     crops = []
@@ -59,7 +89,7 @@ def make_panel(context: Context, protocol: str, choice: Choice) -> Panel:
     whole = Window(0, 0, width, height)
     corner = (window.left, window.top, window.left + window.width, window.top + window.height)
     overview = Crop(
-        shrink(visible, width, height), "", "", f"visible image {stem}, window marked", "",
+        shrink(visible, width, height), "", "", f"image {stem} of {context.results.base}, window marked", "",
         (Mark(*whole.relative(corner), color=BAD),),
     )  # fmt: skip
     size = f"{box[2] - box[0]:.0f} × {box[3] - box[1]:.0f} pixels"

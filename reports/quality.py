@@ -9,15 +9,13 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 
-from ..detection.evaluation.bootstrap import RESAMPLES, draw_weights, scene_blocks
-from ..detection.evaluation.records import ImageRecord
+from ..detection.evaluation.resample import compare
 from ..fusion.metrics.ranking import mean_rank, rank_of_rank
 from ..fusion.metrics.registry import METRICS, PAPER
-from .context import Context
-from .correlation import FEW, Correlation, pearson, spearman
+from .context import HEADLINE, Context
+from .correlation import FEW, Correlation, spearman
 from .numbers import defined
 from .results import Results
-from .scores import HEADLINE
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Quality:
 
     Attributes:
         mean: mean over images.
-        low: lower end of its 95 % interval over the choice of images; NaN with fewer than two blocks.
+        low: lower end of its 95 % interval over blocks of images; NaN with too few blocks.
         high: upper end.
         ranks: rows of the fused sources, columns ``mean_rank`` and ``rank_of_rank`` over the paper's
             metrics (1 is best); empty when there is nothing to rank.
@@ -58,7 +56,6 @@ class Relation:
 
     metric: str
     rank: Correlation
-    linear: Correlation
 
 
 def make_quality(context: Context) -> Quality | None:
@@ -98,7 +95,7 @@ def relations(context: Context, quality: Quality, protocol: str) -> tuple[int, t
         means = quality.mean.loc[sources, metric].astype(float)
         kept = [(x, y) for x, y in zip(means, map50, strict=True) if defined(x)]
         pair = tuple(zip(*kept, strict=True)) if kept else ((), ())
-        found.append(Relation(metric, spearman(*pair), pearson(*pair)))
+        found.append(Relation(metric, spearman(*pair)))
     return len(sources), tuple(found)
 
 
@@ -109,41 +106,39 @@ def paired_sources(context: Context, quality: Quality, protocol: str) -> list[st
 
 
 def _blocks(results: Results, images: Sequence[str]) -> np.ndarray:
-    """Scene block of each image, shape (I,); see :func:`scene_blocks`."""
-    scenes = {str(item.get("stem")): item.get("scene") for item in results.truth.get("images") or []}
-    stems = [PurePath(name).stem for name in images]
-    return scene_blocks([ImageRecord(at, stem, scenes.get(stem)) for at, stem in enumerate(stems, start=1)])
+    """Position of each image's block, shape (I,), as the ground truth names them; one block when it does not."""
+    named = {str(item.get("stem")): str(item.get("block", "")) for item in results.truth.get("images") or []}
+    return pd.factorize(np.array([named.get(PurePath(name).stem, "") for name in images], dtype=object))[0]
 
 
 def _means(
     frame: pd.DataFrame, sources: list[str], metrics: list[str], images: list[str], blocks: np.ndarray
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Means and percentile bootstrap intervals over blocks; every source and metric sees the same draws."""
+    """Means over images with their 95 % intervals, from the means without each block."""
     count = int(blocks.max()) + 1
-    weights = draw_weights(count, RESAMPLES) if count > 1 else np.empty((0, count), dtype=np.int64)
-    tables = [pd.DataFrame(index=sources, columns=metrics, dtype=float) for _ in range(3)]
-    for source in sources:
+    values, without = np.zeros((len(sources), len(metrics))), np.zeros((len(sources), len(metrics), count))
+    for at, source in enumerate(sources):
         rows = frame[frame["source"] == source].drop_duplicates("image").set_index("image")
-        values = rows.reindex(images)[metrics].to_numpy(dtype=float)  # (I, M)
-        known = ~np.isnan(values)
+        numbers = rows.reindex(images)[metrics].to_numpy(dtype=float)  # (I, M)
+        known = ~np.isnan(numbers)
         sums, sizes = np.zeros((2, count, len(metrics)))
-        np.add.at(sums, blocks, np.where(known, values, 0.0))
+        np.add.at(sums, blocks, np.where(known, numbers, 0.0))
         np.add.at(sizes, blocks, known)
-        tables[0].loc[source] = _ratio(sums.sum(axis=0), sizes.sum(axis=0))
-        if len(weights):
-            drawn = _ratio(weights @ sums, weights @ sizes)  # (R, M)
-            for table, share in zip(tables[1:], (0.025, 0.975), strict=True):
-                table.loc[source] = [_quantile(column, share) for column in drawn.T]
+        values[at] = _ratio(sums.sum(axis=0), sizes.sum(axis=0))
+        without[at] = _ratio(sums.sum(axis=0) - sums, sizes.sum(axis=0) - sizes).T
+    low, high = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    for at in range(len(metrics)):  # compared with nothing, i.e. with a constant zero
+        zero = np.zeros((1, 1, count))
+        found = compare(
+            np.vstack([zero[:, :, 0], values[:, [at]]]), np.concatenate([zero, without[:, [at]]]), reference=0
+        )
+        low[:, at], high[:, at] = found.low[1:], found.high[1:]
+    tables = [pd.DataFrame(table, index=sources, columns=metrics) for table in (values, low, high)]
     return tables[0], tables[1], tables[2]
 
 
 def _ratio(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.divide(sums, sizes, out=np.full(sums.shape, np.nan), where=sizes > 0)
-
-
-def _quantile(values: np.ndarray, share: float) -> float:
-    kept = values[~np.isnan(values)]
-    return float(np.quantile(kept, share)) if len(kept) else float("nan")
 
 
 def _ranks(mean: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The stored results of one run; everything in the report comes from here."""
+"""The stored results of one run or comparison; everything in the report comes from here."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ from typing import Any
 
 import pandas as pd
 
+from ..datasets.errors import ReportError
 from .marks import make_label
 
 SPLIT = "test"
+VISIBLE = "visible"
+PROTOCOLS = ("retrained", "frozen", "given")
+_OBJECTS = (
+    *("source", "kind", "image_id", "stem", "object_id", "class", "outcome", "predicted", "confidence"),
+    *("top_label", "top_score", "x1", "y1", "x2", "y2", "px1", "py1", "px2", "py2"),
+)
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a run folder holds.
+    """What a folder holds.
 
     Attributes:
-        run: the run folder.
-        manifest: ``manifest.json`` as stored.
+        run: the folder of the run or comparison.
+        folder: where the tables lie.
+        manifest: ``manifest.json`` as stored; only its schema for a comparison.
         split: ``split.json`` as stored; empty when there is none.
-        tables: data frames by name (``detection``, ``per_class``, ...), test split only; boxes are xyxy in
-            absolute pixels of the original image, rates are fractions 0..1.
+        tables: data frames by name (``detection``, ``per_class``, ...), test split only; rates are
+            fractions 0..1, undefined numbers NaN.
         truth: ground truth of the test split in COCO's format; empty when there is none.
-        missing: one sentence for every stored file that a full report needs and that is not there.
+        missing: one sentence for every stored table that a full report needs and that is not there.
     """
 
     run: Path
+    folder: Path
     manifest: dict[str, Any]
     split: dict[str, Any]
     tables: dict[str, pd.DataFrame]
@@ -36,19 +45,35 @@ class Results:
     missing: tuple[str, ...]
 
     @cached_property
+    def cards(self) -> dict[str, dict[str, Any]]:
+        """Method card of every source of the manifest."""
+        return {str(item["name"]): item.get("card") or {} for item in self.manifest.get("sources") or []}
+
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """Source names in the order of the manifest; names that only the tables know come last."""
-        names = [str(item["name"]) for item in self.manifest.get("sources") or []]
-        names += [name for name in self.tables["detection"]["source"].unique() if name not in names]
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys((*self.cards, *self.tables["detection"]["source"])))
+
+    @cached_property
+    def reference(self) -> str:
+        """The source that the others are compared with: named in the manifest, else visible, else the first."""
+        named = str(self.manifest.get("reference") or "")
+        balance = self.tables.get("balance")
+        used = [] if balance is None else list(balance["reference"].unique())
+        for name in (named, used[0] if len(used) == 1 else "", VISIBLE):
+            if name in self.sources:
+                return name
+        return self.sources[0]
+
+    @property
+    def base(self) -> str:
+        """The reference in running text."""
+        return "visible-only" if self.reference == VISIBLE else self.titles[self.reference]
 
     @cached_property
     def titles(self) -> dict[str, str]:
         """Name of each source as printed; falls back to the plain name where two titles are the same."""
-        given = {}
-        for item in self.manifest.get("sources") or []:
-            given[str(item["name"])] = str((item.get("card") or {}).get("title") or item["name"])
-        found = [given.get(name, name) for name in self.sources]
+        found = [str(self.cards.get(name, {}).get("title") or name) for name in self.sources]
         return {
             name: title if found.count(title) == 1 else name
             for name, title in zip(self.sources, found, strict=True)
@@ -82,15 +107,17 @@ class Results:
 
     @cached_property
     def protocols(self) -> tuple[str, ...]:
-        """Protocols that have rows, retrained first."""
+        """Protocols that have rows, in the order of :data:`PROTOCOLS`."""
         present = list(dict.fromkeys(self.tables["detection"]["protocol"]))
-        return tuple(sorted(present, key=lambda name: (name != "retrained", name != "frozen", name)))
+        return tuple(sorted(present, key=lambda name: (*(name != known for known in PROTOCOLS), name)))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the data set."""
+        """Class names in the order of the data set, or of the tables."""
         listed = (self.manifest.get("dataset") or {}).get("classes") or []
-        return tuple(str(name) for name in listed)
+        frame = self.tables.get("per_class")
+        stored = [] if frame is None else list(frame["class"])
+        return tuple(dict.fromkeys(str(name) for name in (listed or stored)))
 
     @property
     def notice(self) -> str:
@@ -104,36 +131,43 @@ class Results:
             return frame
         return frame[frame["protocol"] == protocol]
 
+    def objects(self, protocol: str, seed: int) -> pd.DataFrame | None:
+        """Outcomes of one seed's detectors for every object, and their other predictions; None without a file.
+
+        Boxes are xyxy in absolute pixels of the original image.
+
+        Raises:
+            ReportError: the file is damaged or lacks a column.
+        """
+        path = self.folder / "objects.parquet"
+        if not path.is_file():
+            return None
+        filters = [("protocol", "==", protocol), ("split", "==", SPLIT), ("seed", "==", seed)]
+        try:
+            return pd.read_parquet(path, columns=list(_OBJECTS), filters=filters)
+        except Exception as error:  # the reader raises many unrelated types for a damaged file
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ReportError(f"{path}: cannot be read ({first}); evaluate again") from error
+
     def seeds(self, protocol: str) -> tuple[int, ...]:
         """Seeds with at least one finished source under ``protocol``."""
         frame = self.tables["detection"]
         done = frame[(frame["protocol"] == protocol) & (frame["status"] == "ok")]
         return tuple(sorted(int(seed) for seed in done["seed"].dropna().unique()))
 
-    def finished(self, protocol: str) -> tuple[str, ...]:
-        """Sources with at least one row that did not fail, in order."""
-        frame = self.tables["detection"]
-        done = set(frame[(frame["protocol"] == protocol) & (frame["status"] == "ok")]["source"])
-        return tuple(name for name in self.sources if name in done)
-
+    @cached_property
     def class_counts(self) -> dict[str, int]:
-        """Ground-truth objects of the test split per class, in class order."""
+        """Objects to be found in the test split per class, in class order."""
         counts = dict.fromkeys(self.classes, 0)
-        if self.truth:
-            names = {item["id"]: str(item["name"]) for item in self.truth["categories"]}
-            for item in self.truth["annotations"]:
-                name = names[item["category_id"]]
-                counts[name] = counts.get(name, 0) + 1
-            return counts
-        stored = ((self.manifest["dataset"].get("doctor") or {}).get("class_counts") or {}).get(SPLIT) or {}
-        return {**counts, **{str(name): int(value) for name, value in stored.items()}}
+        frame = self.tables.get("per_class")
+        if frame is not None:
+            counts |= {str(key): int(value) for key, value in frame.groupby("class")["objects"].max().items()}
+        return counts
 
-    def extent(self) -> tuple[int, int]:
-        """Images and ground-truth objects of the test split."""
-        if self.truth:
-            return len(self.truth["images"]), len(self.truth["annotations"])
-        frame = self.tables["detection"]
-        return int(frame["images"].max() or 0), int(frame["objects"].max() or 0)
+    def extent(self, column: str) -> int:
+        """Number of ``images``, ``objects`` or ``blocks`` of the test split; 0 when not known."""
+        most = self.tables["detection"][column].max()
+        return 0 if pd.isna(most) else int(most)
 
     def image_path(self, source: str, stem: str) -> Path:
         """Where the stored picture of a source lies."""

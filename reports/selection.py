@@ -8,10 +8,10 @@ import pandas as pd
 
 from .context import Context
 from .numbers import plural
-from .scores import REFERENCE
-from .swaps import chosen_pair
+from .objects import chosen_pairs
 
 PEOPLE = ("people", "person", "pedestrian", "pedestrians", "human")
+WRONG = ("misclassified", "ambiguous")  # by top label, the system gives another class
 
 
 @dataclass(frozen=True)
@@ -38,113 +38,107 @@ class _Outcomes:
     predicted: pd.DataFrame
     confidence: pd.DataFrame
     fused: list[str]
+    reference: str
+    base: str
 
 
-def choose_objects(context: Context, protocol: str) -> tuple[Choice, ...]:
-    """Apply the three rules to the first seed of ``protocol``; empty when nothing can be compared."""
-    table = _outcomes(context, protocol)
-    if table is None:
+def choose_objects(context: Context, protocol: str, frame: pd.DataFrame) -> tuple[Choice, ...]:
+    """Apply the three rules; empty when nothing can be compared.
+
+    Args:
+        context: results.
+        protocol: which detectors.
+        frame: result of :meth:`~.results.Results.objects` for one seed.
+    """
+    fused, reference = [score.source for score in context.fused(protocol)], context.results.reference
+    rows = frame[frame["kind"] == "object"]
+    if rows.empty or not fused or context.reference(protocol) is None:
         return ()
-    return _swapped(context, table), _lost(table), _broken(table)
-
-
-def _outcomes(context: Context, protocol: str) -> _Outcomes | None:
-    frame = context.results.table("objects", protocol)
-    seeds, fused = context.results.seeds(protocol), [score.source for score in context.fused(protocol)]
-    if frame is None or not seeds or not fused or context.visible(protocol) is None:
-        return None
-    rows = frame[(frame["kind"] == "object") & (frame["seed"] == seeds[0])]
-    if rows.empty:
-        return None
     facts = rows.drop_duplicates("object_id").set_index("object_id")[["class", "stem"]].sort_index()
     wide = {
         column: rows.pivot_table(index="object_id", columns="source", values=column, aggfunc="first")
-        .reindex(index=facts.index, columns=[REFERENCE, *fused])
+        .reindex(index=facts.index, columns=[reference, *fused])
         for column in ("outcome", "predicted", "confidence")
     }  # fmt: skip
-    return _Outcomes(facts, wide["outcome"], wide["predicted"], wide["confidence"], fused)
+    table = _Outcomes(facts, wide["outcome"], wide["predicted"], wide["confidence"], fused, reference,
+                      context.results.base)  # fmt: skip
+    return _mistaken(context, table), _lost(table), _broken(table)
 
 
-def _swapped(context: Context, table: _Outcomes) -> Choice:
-    """Rule A: the swap that the method's authors show, a truck called a car."""
-    pair = chosen_pair(context.results)
-    wrong = table.outcome[REFERENCE] == "misclassified"
-    rescued = (table.outcome[table.fused] == "correct").any(axis=1)
-    right = table.confidence[table.fused].where(table.outcome[table.fused] == "correct").max(axis=1)
-    margin = right - table.confidence[REFERENCE]
+def _mistaken(context: Context, table: _Outcomes) -> Choice:
+    """Rule A: the mistake that the method's authors show, a truck called a car."""
+    pair = next(iter(chosen_pairs(context.results, 1)), None)
+    wrong = table.outcome[table.reference].isin(WRONG)
+    right = table.outcome[table.fused] == "correct"
+    margin = table.confidence[table.fused].where(right).max(axis=1) - table.confidence[table.reference]
     order = (
-        "Of these, the one with the largest margin is shown: the highest confidence of a fused source that "
-        "is right, less the confidence of visible-only in its wrong class; of equals, the lower object id."
+        "Shown: the one with the largest margin, the highest confidence of a fused source that is right "
+        f"less that of {table.base}; of equals, the lower object id."
     )
-    lead = ""
+    rules = []
     if pair is not None:
         first, second = pair
         of_class = table.facts["class"] == first
-        met = of_class & wrong & rescued & (table.predicted[REFERENCE] == second)
-        what = (
-            f"objects of class {first} that visible-only calls {second} and that at least one fused source "
-            "gets right"
-        )
-        if met.any():
-            found = f"{int(met.sum())} of {plural(int(of_class.sum()), 'object')} of class {first} meet it."
-            return Choice(
-                f"{first} taken for {second}", f"Rule: {what}. {found} {order}", _largest(margin, met)
-            )
-        lead = (
-            f"Rule: {what}. No such object in this test set ({plural(int(of_class.sum()), 'object')} of "
-            f"class {first}). Fallback rule: "
-        )
-    met = wrong & rescued
-    what = "any object that visible-only gives the wrong class and that at least one fused source gets right"
-    title = (
-        f"{pair[0]} taken for {pair[1]}: none; any swap"
-        if pair and met.any()
-        else "One class taken for another"
+        rules.append(_Rule(
+            f"{first} taken for {second}",
+            f"objects of class {first} that {table.base} calls {second} and that at least one fused source "
+            "calls right",
+            of_class, of_class & wrong & right.any(axis=1) & (table.predicted[table.reference] == second),
+        ))  # fmt: skip
+    what = (
+        f"any object that {table.base} gives the wrong class and that at least one fused source calls right"
     )
-    if not met.any():
-        return Choice(title, f"{lead or 'Rule: '}{what}. No such object in this test set.", None)
-    found = f"{int(met.sum())} of {plural(len(met), 'object')} meet it."
-    return Choice(title, f"{lead or 'Rule: '}{what}. {found} {order}", _largest(margin, met))
+    title = f"{pair[0]} taken for {pair[1]}: none; any class" if pair else "One class taken for another"
+    rules.append(_Rule(title, what, wrong | True, wrong & right.any(axis=1)))
+    return _first(rules, margin, order)
 
 
 def _lost(table: _Outcomes) -> Choice:
-    """Rule B: a person whom visible-only misses."""
-    missed = table.outcome[REFERENCE] == "missed"
+    """Rule B: a person whom the reference misses."""
+    missed = table.outcome[table.reference] == "missed"
     finders = (table.outcome[table.fused] == "correct").sum(axis=1)
     person = table.facts["class"].str.lower().isin(PEOPLE)
-    order = "Of these, the one that most fused sources get right is shown; of equals, the lower object id."
-    met = person & missed & (finders > 0)
-    what = "people that visible-only misses and that at least one fused source gets right"
-    if met.any():
-        found = f"{int(met.sum())} of {plural(int(person.sum()), 'person', 'people')} meet it."
-        return Choice(
-            "A person lost in the visible image", f"Rule: {what}. {found} {order}", _largest(finders, met)
-        )
-    lead = (
-        f"Rule: {what}. No such object in this test set ({plural(int(person.sum()), 'person', 'people')}). "
-    )
-    met = missed & (finders > 0)
-    what = "Fallback rule: any object that visible-only misses and that at least one fused source gets right."
-    if not met.any():
-        return Choice("A person lost in the visible image", f"{lead}{what} No such object either.", None)
-    found = f"{int(met.sum())} of {plural(len(met), 'object')} meet it."
-    return Choice(
-        "An object lost in the visible image", f"{lead}{what} {found} {order}", _largest(finders, met)
-    )
+    kind = "visible image" if table.reference == "visible" else "reference"
+    end = f"that {table.base} misses and that at least one fused source gets right"
+    order = "Shown: the one that most fused sources get right; of equals, the lower object id."
+    rules = [
+        _Rule(f"A person lost in the {kind}", f"people {end}", person, person & missed & (finders > 0)),
+        _Rule(f"An object lost in the {kind}", f"any object {end}", missed | True, missed & (finders > 0)),
+    ]
+    return _first(rules, finders, order)
 
 
 def _broken(table: _Outcomes) -> Choice:
     """Rule C: the reverse, an object that fusion loses."""
-    kept = table.outcome[REFERENCE] == "correct"
+    kept = table.outcome[table.reference] == "correct"
     losers = (table.outcome[table.fused] != "correct").sum(axis=1)
-    met = kept & (losers > 0)
-    what = "Rule: any object that visible-only gets right and that at least one fused source does not."
+    what = f"any object that {table.base} gets right and that at least one fused source does not"
+    order = "Shown: the one that most fused sources get wrong; of equals, the lower object id."
     title = "The reverse: an object that fusion loses"
-    if not met.any():
-        return Choice(title, f"{what} No such object in this test set.", None)
-    found = f"{int(met.sum())} of {plural(len(met), 'object')} meet it."
-    order = "Of these, the one that most fused sources get wrong is shown; of equals, the lower object id."
-    return Choice(title, f"{what} {found} {order}", _largest(losers, met))
+    return _first([_Rule(title, what, kept | True, kept & (losers > 0))], losers, order)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule with the objects it looks at and those that meet it (boolean by object id)."""
+
+    title: str
+    what: str
+    among: pd.Series
+    met: pd.Series
+
+
+def _first(rules: list[_Rule], value: pd.Series, order: str) -> Choice:
+    """Apply the first rule that an object meets, and say which rules were tried."""
+    text = ""
+    for at, rule in enumerate(rules):
+        word = "Rule" if not at else "Fallback rule"
+        among = plural(int(rule.among.sum()), "object")
+        if rule.met.any():
+            text += f"{word}: {rule.what}. {int(rule.met.sum())} of {among} meet it. {order}"
+            return Choice(rule.title, text, _largest(value, rule.met))
+        text += f"{word}: {rule.what}. No such object in this test set (of {among}). "
+    return Choice(rules[0].title, text.rstrip(), None)
 
 
 def _largest(value: pd.Series, met: pd.Series) -> int:

@@ -1,4 +1,4 @@
-"""Read a run folder into :class:`Results`, checking what is there and noting what is not."""
+"""Read a folder of stored results into :class:`Results`, checking what is there and noting what is not."""
 
 from __future__ import annotations
 
@@ -11,98 +11,93 @@ import pandas as pd
 from ..datasets.errors import ReportError
 from .results import SPLIT, Results
 
-SCHEMA = 1
-KEY = ("protocol", "source", "seed", "split")
+SCHEMA = 2
+_KEY = "protocol source split"
 
-# Columns that hold text; every other column of a table is numeric. Reading the text columns
-# verbatim keeps a class that is called "NA" or "001" what it is.
-_TEXT = frozenset(
-    {
-        *("protocol", "source", "split", "status", "reason", "class", "true", "predicted", "kind", "stem"),
-        *("outcome", "size", "scene", "tags", "change", "visible_outcome", "visible_predicted"),
-        *(
-            "source_outcome",
-            "source_predicted",
-            "title",
-            "device",
-            "trained_here",
-            "weights_sha256",
-            "contamination",
-            "metric",
-            "image",
-        ),
-    }
-)
-_REQUIRED = {
-    "detection": (*KEY, "mAP50", "mAP75", "mAP50_95", "images", "objects", "status"),
-    "per_class": (*KEY, "class", "AP50", "AP50_95", "objects"),
-    "confusion": (*KEY, "true", "predicted", "count"),
-    "objects": (
-        *(
-            *KEY,
-            "kind",
-            "image_id",
-            "stem",
-            "object_id",
-            "class",
-            "outcome",
-            "predicted",
-            "confidence",
-            "size",
-        ),
-        *("x1", "y1", "x2", "y2", "px1", "py1", "px2", "py2"),
+# Every table that a report reads: its text columns, then its numeric ones (an empty cell is undefined).
+# Text is read verbatim, so that a class called "NA" or "001" stays what it is. A column with a question
+# mark may be absent; columns that are not listed are numbers.
+TABLES = {
+    "detection": (
+        f"{_KEY} status reason",
+        "seed mAP50 mAP75 mAP50_95 mAP_small mAP_medium mAP_large mAR100 log_average_miss_rate classes "
+        "images objects blocks",
     ),
-    "confidence": (*KEY, "objects", "mean", "median", "q25", "q75", "delta_visible", "share_higher"),
-    "changes": (*KEY, "change", "object_id", "stem", "class", "size", "visible_outcome", "source_outcome"),
-    "swaps": (*KEY, "true", "predicted", "count", "objects", "rate", "low", "high"),
-    "fusion": ("source", "status", "seconds_per_image"),
-    "intervals": ("protocol", "source", "metric", "low", "high"),
-    "quality": ("source", "split", "image"),
+    "per_class": (f"{_KEY} class", "seed AP50 AP75 AP50_95 oLRP objects"),
+    "operating": (
+        f"{_KEY} operating_point reached",
+        "seed threshold precision recall f1 false_alarms_per_image objects correct ambiguous misclassified "
+        "poorly_localised missed",
+    ),
+    "curves": (_KEY, "seed false_alarms_per_image recall"),
+    "strata": (f"{_KEY} stratum", "seed images objects blocks mAP50 recall"),
+    "confusion": (f"{_KEY} operating_point matching true predicted", "seed count"),
+    "misclassifications": (
+        f"{_KEY} operating_point true predicted",
+        "seed top_label same_class_first objects",
+    ),
+    "balance": (
+        f"{_KEY} operating_point reference class",
+        "seed fixed broken balance objects precision reference_precision false_alarms_per_image "
+        "reference_false_alarms_per_image",
+    ),
+    "differences": (
+        "protocol reference source quantity stratum operating_point equivalent covers",
+        "value low high simultaneous_low simultaneous_high p_holm p_sign_flip detectable blocks seeds",
+    ),
+    "ranks": ("protocol source quantity", "value rank rank_low rank_high p_best"),
+    "errors": (f"{_KEY} error", "seed dAP count"),
+    "calibration": (f"{_KEY} stage", "seed temperature d_ece laece brier mean_confidence precision"),
+    "reliability": (f"{_KEY} stage", "seed low high count confidence precision"),
+    "confidence": (
+        f"{_KEY} reference",
+        "seed objects raw raw_difference calibrated calibrated_difference rank rank_difference",
+    ),
+    "fusion": (
+        "source status title? kind? reason? device? trained_here? weights_sha256? contamination?",
+        "seconds_per_image",
+    ),
+    "quality": ("source split image", ""),
+    "association": (
+        "protocol level metric",
+        "within within_low within_high beyond_sources beyond_sources_low beyond_sources_high units blocks",
+    ),
 }
-_PARQUET = ("objects",)
-_SILENT = ("intervals", "quality")  # optional by design: a run may be without them
+OPTIONAL = ("fusion", "quality", "association")  # made by runs, and not by all of them
 
 
 def load_results(run: Path) -> Results:
-    """Read a run folder.
+    """Read what ``regionfuse run`` or ``regionfuse compare`` left behind.
 
     Args:
-        run: folder with ``manifest.json`` and ``tables/detection.csv``; the rest is optional.
+        run: a run folder (``manifest.json`` and ``tables/``), or a folder with the tables themselves.
+            Only ``detection.csv`` is required.
 
     Raises:
-        ReportError: a required file is missing, or a file is not what it should be.
+        ReportError: a required file is missing, of another schema, or not what it should be.
     """
     if not run.is_dir():
-        raise ReportError(f"{run}: no such run folder; give the folder that `regionfuse run` wrote")
-    manifest = _read_json(run / "manifest.json", required=True)
+        raise ReportError(f"{run}: no such folder; give one that `regionfuse run` or `compare` wrote")
+    is_run = (run / "manifest.json").is_file() or not (run / "detection.csv").is_file()
+    manifest = _read_json(run / "manifest.json", required=is_run) or {"schema": SCHEMA}
     if manifest.get("schema") != SCHEMA:
         raise ReportError(
-            f"{run / 'manifest.json'}: found schema {manifest.get('schema')!r}, expected {SCHEMA}; "
-            "run `regionfuse run` again with this version"
+            f"{run / 'manifest.json'}: found schema {manifest.get('schema')!r} of another version, expected "
+            f"{SCHEMA}; run `regionfuse run` again with this version, work that is not affected is reused"
         )
     manifest.setdefault("dataset", {})
+    folder = run / "tables" if (run / "tables").is_dir() or is_run else run
     missing: list[str] = []
     tables: dict[str, pd.DataFrame] = {}
-    for name in _REQUIRED:
-        frame = _read_table(run, name)
-        if frame is None:
-            if name not in _SILENT:
-                missing.append(f"{_table_file(name)} is missing: what it holds is left out of this report.")
-            continue
-        tables[name] = frame
+    for name in TABLES:
+        frame = _read_table(folder / f"{name}.csv", name)
+        if frame is not None:
+            tables[name] = frame
+        elif name not in OPTIONAL:
+            missing.append(f"{name}.csv is missing: what it holds is left out of this report.")
     truth = _read_json(run / "ground_truth" / f"{SPLIT}.json", required=False)
-    if not truth:
-        missing.append(
-            f"ground_truth/{SPLIT}.json is missing: counts of objects are those of the data check."
-        )
     split = _read_json(run / "split.json", required=False)
-    if not split:
-        missing.append("split.json is missing: what is said of the split is what the manifest says.")
-    return Results(run, manifest, split, tables, truth, tuple(missing))
-
-
-def _table_file(name: str) -> str:
-    return f"tables/{name}.{'parquet' if name in _PARQUET else 'csv'}"
+    return Results(run, folder, manifest, split, tables, truth, tuple(missing))
 
 
 def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
@@ -121,27 +116,27 @@ def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
     return value
 
 
-def _read_table(run: Path, name: str) -> pd.DataFrame | None:
-    path = run / _table_file(name)
+def _read_table(path: Path, name: str) -> pd.DataFrame | None:
     if not path.is_file():
         if name == "detection":
             raise ReportError(f"{path}: missing; a report needs it, finish `regionfuse run` first")
         return None
+    texts, numbers = (columns.split() for columns in TABLES[name])
     try:
-        if name in _PARQUET:
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except Exception as error:  # the readers raise many unrelated types for a damaged file
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:  # a table without rows may have no columns
+        frame = pd.DataFrame(
+            columns=[column for column in (*texts, *numbers) if not column.endswith("?")], dtype=str
+        )
+    except Exception as error:  # the reader raises many unrelated types for a damaged file
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ReportError(f"{path}: cannot be read ({first}); run `regionfuse evaluate` again") from error
-    lacking = [column for column in _REQUIRED[name] if column not in frame.columns]
-    if lacking:
-        raise ReportError(f"{path}: column {lacking[0]!r} is missing; run `regionfuse evaluate` again")
+        raise ReportError(f"{path}: cannot be read ({first}); evaluate again") from error
+    for column in (*texts, *numbers):
+        if column not in frame.columns and not column.endswith("?"):
+            raise ReportError(f"{path}: column {column!r} is missing; evaluate again with this version")
+    text = {column.removesuffix("?") for column in texts}
     for column in frame.columns:
-        if column in _TEXT:
-            frame[column] = frame[column].fillna("").astype(str)
-        else:
+        if column not in text:
             frame[column] = pd.to_numeric(frame[column], errors="coerce")
     if "split" in frame.columns:
         frame = frame[frame["split"] == SPLIT]

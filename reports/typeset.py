@@ -37,6 +37,7 @@ class Document:
         facts: names and values of the title page.
         remarks: boxes between the verdict and the facts, e.g. failed sources.
         headline: table and figure of the title page.
+        summary: the second page, what changed and how sure.
         reading: how to read the report.
         blocks: everything after that.
     """
@@ -50,6 +51,7 @@ class Document:
     facts: tuple[tuple[str, str], ...]
     remarks: Sequence[Block]
     headline: Sequence[Block]
+    summary: Sequence[Block]
     reading: Sequence[Block]
     blocks: Sequence[Block]
 
@@ -157,6 +159,7 @@ def _payload(document: Document, assets: Assets) -> dict[str, Any]:
             "remarks": blocks(document.remarks),
             "headline": blocks(document.headline),
         },
+        "summary": blocks(document.summary),
         "reading": blocks(document.reading),
         "blocks": blocks(document.blocks),
     }

@@ -1,34 +1,38 @@
-"""The verdict: two sentences with numbers, and no more certainty than the numbers give."""
+"""The verdict: what is established, what is not, and what changed for objects; no more than the numbers give."""
 
 from __future__ import annotations
 
-from .changes import change_counts
-from .context import METRIC_TITLES, Context
-from .numbers import defined, interval, mean_count, plural, points, signed_points
-from .scores import FEW_BLOCKS, HEADLINE, REFERENCE, SourceScore, best_source, interval_blocks
-from .swaps import chosen_pair, swap_rate
+from .context import METRIC_TITLES, Context, SourceScore
+from .differences import HEADLINE_POINT, LEAST_BLOCKS, QUANTITIES, Difference
+from .numbers import decimal, defined, mean_count, percent, plural, points, signed, some
+from .objects import balances, called, called_gap, chosen_pairs
 
 FEW_IMAGES = 50
+_ONLY = {
+    "methods": "",
+    "few seeds": " for these trained detectors",
+    "these detectors": " for these trained detectors",
+}
 _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
 
 
 def make_verdict(context: Context) -> tuple[str, str]:
-    """Say which source scores best and by how much, then what changed for objects."""
-    return _scores_sentence(context) + _seen_clause(context), _objects_sentence(context)
+    """Say which source scores best, which differences are established, then what changed for objects."""
+    return _scores(context) + _seen_clause(context), _objects(context)
 
 
-def _scores_sentence(context: Context) -> str:
-    protocol = context.headline_protocol
-    best, visible, closest = context.best(protocol), context.visible(protocol), context.closest(protocol)
-    lead = _LEAD.get(protocol, f"Under the protocol {protocol}")
+def _scores(context: Context) -> str:
+    protocol, results = context.headline_protocol, context.results
+    lead = _LEAD.get(protocol, f"With {protocol} predictions")
+    best, reference = context.best(protocol), context.reference(protocol)
     if best is None:
         if context.finished(protocol):
             return f"{lead}, no score is defined: the test set has no objects that could be found."
         return f"{lead}, no source could be evaluated: all of them failed."
-    images, objects = context.results.extent()
+    images, objects = results.extent("images"), results.extent("objects")
     few = "only " if images < FEW_IMAGES else ""
     where = f"on {few}{plural(images, 'test image')} with {plural(objects, 'object')}"
-    score = f"{points(best.value())} {METRIC_TITLES[HEADLINE]} (AP points)"
+    score = f"{points(best.value())} {METRIC_TITLES['mAP50']} (AP points)"
     number = len(context.finished(protocol))
     if _nothing_found(context):
         return (
@@ -38,25 +42,91 @@ def _scores_sentence(context: Context) -> str:
         return (
             f"{lead}, {best.title} scores {score} {where}; no other source was evaluated to compare it with."
         )
-    if visible is None:
+    first = f"{lead}, {best.title} scores highest of {number} sources, {score} {where}"
+    if reference is None:
+        return f"{first}; {results.base} has no result, so nothing is said about what fusion adds."
+    return f"{first}. {_certainty(context, best)}"
+
+
+def _certainty(context: Context, best: SourceScore) -> str:
+    """Which differences to the reference are established by simultaneous intervals, and what is left open."""
+    protocol, base = context.headline_protocol, context.results.base
+    found = {score.title: context.gap(protocol, score.source) for score in context.rivals(protocol)}
+    known = {title: one for title, one in found.items() if one is not None and defined(one.value)}
+    if not known:
+        return f"No differences to {base} are stored, so chance is not ruled out and nothing is established."
+    gap = known.get(best.title)
+    ahead = f"Against {base} that is {gap.text} AP. " if gap is not None else ""
+    one = next(iter(known.values()))
+    if not any(item.has_interval for item in known.values()):
         return (
-            f"{lead}, {best.title} scores highest of {number} sources, {score} {where}; visible-only has no "
-            "result, so nothing is said about what fusion adds."
+            f"{ahead}No difference is established: {plural(one.blocks, 'block')} of test images "
+            f"{'is' if one.blocks == 1 else 'are'} too few for an interval (at least {LEAST_BLOCKS} are "
+            "needed)."
         )
-    if best.source == REFERENCE and closest is not None:
-        return (
-            f"{lead}, no source scores higher than visible-only, {score} {where}; the closest is "
-            f"{closest.title}, {signed_points(closest.delta.get(HEADLINE))}: {_certainty(context, closest)}."
-        )
-    fused = best_source(context.fused(protocol))
-    ahead = ""
-    if fused is not None and fused.source != best.source and best not in context.fused(protocol):
-        level = "level with" if points(fused.value()) == points(best.value()) else "ahead of"
-        ahead = f", {level} the best fused source, {fused.title}, at {points(fused.value())}"
-    return (
-        f"{lead}, {best.title} scores highest of {number} sources, {score} {where}{ahead}; against "
-        f"visible-only that is {signed_points(best.delta.get(HEADLINE))}: {_certainty(context, best)}."
+    sure = {title: item for title, item in known.items() if item.established}
+    if sure:
+        named = some([f"{title} {item.sentence}" for title, item in sorted(sure.items(), key=_by_value)])
+        text = f"Established{_ONLY[one.covers]} against {base} ({_basis(one)}): {named}."
+    else:
+        shown = f": {best.title} has {gap.sentence}" if gap is not None else ""
+        text = f"No difference to {base} is established{_ONLY[one.covers]} ({_basis(one)}){shown}."
+    return f"{text}{_open(known, sure)}{_checked(sure)}{_chances(context, best)}"
+
+
+def _basis(one: Difference) -> str:
+    blocks = plural(one.blocks, "block")
+    covered = {
+        "methods": f"and {plural(one.seeds, 'seed')}, which cover the choice of images and the chance in training",
+        "few seeds": f"and {plural(one.seeds, 'seed')}, too few to know the chance in training",
+    }.get(one.covers, "with one seed per source: the chance in training is not in them")
+    return f"simultaneous 95 % intervals over {blocks} {covered}"
+
+
+def _open(known: dict[str, Difference], sure: dict[str, Difference]) -> str:
+    """What is not established, what could have been shown, and what is as good as equal."""
+    rest = {title: item for title, item in known.items() if title not in sure}
+    if not rest:
+        return ""
+    text = f" Not established: {some(list(rest))}" if sure else " This test"
+    smallest = [item.detectable for item in rest.values() if defined(item.detectable)]
+    if smallest:
+        low, high = (QUANTITIES["mAP50"].plain(end) for end in (min(smallest), max(smallest)))
+        size = low if low == high else f"{low} to {high}"
+        text += f"{', where this test' if sure else ''} could have shown {size} AP (4 times in 5)"
+    equal = [title for title, item in rest.items() if item.equivalent]
+    text += (
+        f"; equivalent within ±1 AP: {some(equal)}."
+        if equal
+        else "; none is shown to be equivalent within ±1 AP."
     )
+    return text.replace(" This test; none", " None")
+
+
+def _checked(sure: dict[str, Difference]) -> str:
+    """Whether the sign-flip test over blocks agrees with the intervals."""
+    doubtful = [f"{title} (p = {decimal(item.p_sign_flip)})" for title, item in sure.items()
+                if defined(item.p_sign_flip) and item.p_sign_flip > 0.05]  # fmt: skip
+    if doubtful and len(doubtful) == len(sure):
+        return " A sign-flip test over blocks confirms none of them."
+    return f" A sign-flip test over blocks does not confirm {some(doubtful)}." if doubtful else ""
+
+
+def _chances(context: Context, best: SourceScore) -> str:
+    row = context.means("ranks", context.headline_protocol, quantity="mAP50").get(best.source)
+    if row is None or not defined(row["p_best"]):
+        return ""
+    number = len(context.finished(context.headline_protocol))
+    ranks = (
+        f"; its rank lies from {row['rank_low']:g} to {row['rank_high']:g} of {number}"
+        if defined(row["rank_low"])
+        else ""
+    )
+    return f" {best.title} is the best with probability {decimal(row['p_best'])}{ranks}."
+
+
+def _by_value(item: tuple[str, Difference]) -> float:
+    return -item[1].value
 
 
 def _seen_clause(context: Context) -> str:
@@ -73,61 +143,74 @@ def _nothing_found(context: Context) -> bool:
     return best is not None and points(best.value()) == points(0.0)
 
 
-def _certainty(context: Context, score: SourceScore) -> str:
-    """What is known about the difference of ``score`` to visible-only."""
-    seeds = "one seed" if score.seeds == 1 else f"the mean of {score.seeds} seeds"
-    bounds = score.interval.get(HEADLINE)
-    if bounds is None or not defined(score.delta.get(HEADLINE)):
-        return f"it comes from {seeds} and has no interval, so chance is not ruled out"
-    low, high = bounds
-    blocks = interval_blocks(context.results, context.headline_protocol)
-    if blocks is not None and blocks < FEW_BLOCKS:
-        seeds += f" and only {plural(blocks, 'block')} of images, too few to be sure of the interval"
-    shown = f"the 95 % interval, {interval(low, high)},"
-    if low <= 0 <= high:
-        return f"{shown} includes zero, so this is no established difference (from {seeds})"
-    return f"{shown} excludes zero (from {seeds})"
-
-
-def _objects_sentence(context: Context) -> str:
+def _objects(context: Context) -> str:
     protocol = context.headline_protocol
-    visible, rival = context.visible(protocol), context.rival(protocol)
+    reference, rival = context.reference(protocol), context.rival(protocol)
     if _nothing_found(context):
         return "Nothing can be said of single objects; train the detectors longer or start from a checkpoint."
-    if visible is None or rival is None:
+    if reference is None or rival is None or rival.source == reference.source:
         return "What fusion changes for single objects cannot be said: there is nothing to compare."
-    parts = [part for part in (_swap_part(context, rival), _change_part(context, rival)) if part]
+    parts = [part for part in (_balance_part(context, rival), _called_part(context, rival)) if part]
     if not parts:
-        return f"What {rival.title} changes for single objects is not stored in this run."
+        return f"What {rival.title} changes for single objects is not stored."
     average = " (means over seeds)" if context.several(protocol) else ""
-    return f"For single objects{average}: {'; '.join(parts)}."
+    return f"For single objects{average}, at equal precision: {' '.join(parts)}"
 
 
-def _swap_part(context: Context, rival: SourceScore) -> str:
-    pair = chosen_pair(context.results)
-    if pair is None:
+def _balance_part(context: Context, rival: SourceScore) -> str:
+    row = balances(context, context.headline_protocol).get(rival.source)
+    if row is None:
         return ""
-    clauses = []
-    for true, predicted in (pair, pair[::-1]):
-        before = swap_rate(context.results, context.headline_protocol, REFERENCE, true, predicted)
-        after = swap_rate(context.results, context.headline_protocol, rival.source, true, predicted)
-        if before is None or after is None:
+    gap, base = _gap(context, rival, "balance"), context.results.base
+    return (
+        f"{rival.title} gets {mean_count(row['fixed'])} right that {base} gets wrong, and "
+        f"{mean_count(row['broken'])} wrong that {base} gets right, a balance of "
+        f"{_signed_count(row['balance'])} of {plural(int(row['objects']), 'object')}{_judged(gap)}, at "
+        f"{percent(row['precision'])} precision against {percent(row['reference_precision'])} and "
+        f"{decimal(row['false_alarms_per_image'])} false alarms per image against "
+        f"{decimal(row['reference_false_alarms_per_image'])}."
+    )
+
+
+def _called_part(context: Context, rival: SourceScore) -> str:
+    pairs = chosen_pairs(context.results, 1)
+    if not pairs:
+        return ""
+    protocol, base, clauses = context.headline_protocol, context.results.base, []
+    for true, predicted in (pairs[0], pairs[0][::-1]):
+        counts = called(context, protocol, true, predicted)
+        if context.results.reference not in counts or rival.source not in counts:
             return ""
-        if not after.objects:
+        before, after = counts[context.results.reference], counts[rival.source]
+        if not after["objects"]:
             clauses.append(f"the test set has no {true} to be called {predicted}")
             continue
+        gap = called_gap(context, protocol, rival.source, true, predicted)
         clauses.append(
-            f"{true} is called {predicted} for {mean_count(before.count)} of {after.objects} with "
-            f"visible-only and {mean_count(after.count)} with {rival.title}"
+            f"{true} is called {predicted} for {mean_count(before['top_label'])} of "
+            f"{mean_count(after['objects'])} with {base} and {mean_count(after['top_label'])} with "
+            f"{rival.title}{_judged(gap, shown=True)}"
         )
-    return ", and ".join(clauses)
+    return f"By top label, {', and '.join(clauses)}."
 
 
-def _change_part(context: Context, rival: SourceScore) -> str:
-    counts = change_counts(context.results, context.headline_protocol, rival.source)
-    if counts is None:
+def _judged(gap: Difference | None, *, shown: bool = False) -> str:
+    """The interval and what it says, in brackets; ``shown`` names the difference too."""
+    if gap is None or not defined(gap.value):
         return ""
-    return (
-        f"in all, {rival.title} gets {mean_count(counts.fixed)} right that visible-only gets wrong, and "
-        f"{mean_count(counts.broken)} wrong that visible-only gets right"
-    )
+    if not gap.has_interval:
+        return " (no interval)"
+    low, high = gap.kind.signed(gap.simultaneous_low), gap.kind.signed(gap.simultaneous_high)
+    bounds = gap.sentence.replace(" (", ", ").rstrip(")") if shown else f"{low} to {high}"
+    word = "established" if gap.established else "not established"
+    if gap.established and gap.covers != "methods":
+        word += " for these detectors"
+    return f" ({bounds}: {word})"
+
+
+def _gap(context: Context, rival: SourceScore, quantity: str) -> Difference | None:
+    return context.gap(context.headline_protocol, rival.source, quantity, "all", HEADLINE_POINT)
+
+
+def _signed_count(value: float) -> str:
+    return signed(value, 0 if float(value).is_integer() else 1)

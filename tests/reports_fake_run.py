@@ -1,19 +1,26 @@
-"""A made-up run folder in the stored layout, for tests of the reports: plausible numbers, drawn pictures.
+"""A made-up run folder in the stored layout, for tests of the reports.
 
-Objects and outcomes are simulated; confusion, changes, swaps and confidence are counted from them, so the
-tables agree with each other. Nothing here runs a model.
+Predictions are simulated and evaluated as in a run; nothing here runs a model.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
+
+from regionfuse.datasets.similarity_quality import near_duplicate_quality
+from regionfuse.detection.evaluation.detector import Settings
+from regionfuse.detection.evaluation.evaluate import DETECTION_COLUMNS, evaluate
+from regionfuse.detection.evaluation.records import FailedSource, PredictionKey
 
 CLASSES = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
 TITLES = {
@@ -43,22 +50,12 @@ class Fake:
     absent: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     synthetic: bool = True
-    intervals: bool = True
+    blocks: int = 6
     random_seed: int = 3
     titles: tuple[tuple[str, str], ...] = ()
     pictures: bool = True
     quality: bool = True
     contamination: tuple[tuple[str, str], ...] = ()
-
-
-def wilson(count: float, total: float) -> tuple[float, float]:
-    if total == 0:
-        return float("nan"), float("nan")
-    z, p = 1.959963984540054, count / total
-    middle = p + z * z / (2 * total)
-    half = z * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
 
 def title_of(fake: Fake, source: str) -> str:
@@ -107,269 +104,8 @@ def draw(objects: list[dict[str, Any]], image_id: int, source: str) -> np.ndarra
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def simulate(fake: Fake, objects: list[dict[str, Any]], random: np.random.Generator) -> pd.DataFrame:
-    rows = []
-    for protocol in fake.protocols:
-        for position, source in enumerate(fake.sources):
-            if source in fake.failed:
-                continue
-            for seed in fake.seeds:
-                skill = (
-                    0.62 + 0.025 * position - (0.12 if protocol == "frozen" and source != "visible" else 0)
-                )
-                for item in objects:
-                    rows.append(_object_row(fake, item, protocol, source, seed, skill, random))
-                for _ in range(int(0.15 * len(objects))):
-                    rows.append(_prediction_row(fake, protocol, source, seed, random))
-    return pd.DataFrame(rows, columns=OBJECT_COLUMNS)
-
-
-OBJECT_COLUMNS = [
-    *("protocol", "source", "seed", "split", "kind", "image_id", "stem", "object_id", "class", "outcome"),
-    *("predicted", "confidence", "iou", "x1", "y1", "x2", "y2", "px1", "py1", "px2", "py2"),
-    *("area", "size", "scene", "tags"),
-]
-
-
 def stem_of(image_id: int) -> str:
     return f"{image_id:05d}"
-
-
-def _size(area: float) -> str:
-    return "small" if area < 32**2 else "medium" if area < 96**2 else "large"
-
-
-def _object_row(
-    fake: Fake, item: dict[str, Any], protocol: str, source: str, seed: int, skill: float, random: Any
-) -> dict[str, Any]:
-    x1, y1, x2, y2 = item["box"]
-    area = (x2 - x1) * (y2 - y1)
-    draw_one, predicted, outcome = random.uniform(), item["class"], "correct"
-    if draw_one > skill:
-        outcome = "missed"
-        vehicle = item["class"] in ("Truck", "Car", "Bus")
-        if draw_one > (0.72 if vehicle else 0.93) and len(fake.classes) > 1:
-            outcome = "misclassified"
-            others = [name for name in fake.classes if name != item["class"]]
-            likely = {"Truck": "Car", "Car": "Truck", "Bus": "Truck"}.get(item["class"], others[0])
-            predicted = likely if likely in others else others[0]
-        elif draw_one > 0.9:
-            outcome = "poorly_localised"
-    found = outcome != "missed"
-    shift = random.normal(0, 1.5, 4) if outcome != "poorly_localised" else np.array([12.0, 6, 12, 6])
-    box = np.array(item["box"]) + shift
-    return {
-        "protocol": protocol,
-        "source": source,
-        "seed": seed,
-        "split": "test",
-        "kind": "object",
-        "image_id": item["image_id"],
-        "stem": stem_of(item["image_id"]),
-        "object_id": item["id"],
-        "class": item["class"],
-        "outcome": outcome,
-        "predicted": predicted if found else "",
-        "confidence": float(np.clip(random.beta(6, 3), 0.26, 0.98)) if found else np.nan,
-        "iou": float(random.uniform(0.55, 0.95)) if found else np.nan,
-        **dict(zip(("x1", "y1", "x2", "y2"), item["box"], strict=True)),
-        **{
-            key: float(value) if found else np.nan
-            for key, value in zip(("px1", "py1", "px2", "py2"), box, strict=True)
-        },
-        "area": area,
-        "size": _size(area),
-        "scene": "s1",
-        "tags": "night" if item["image_id"] % 2 else "day",
-    }
-
-
-def _prediction_row(fake: Fake, protocol: str, source: str, seed: int, random: Any) -> dict[str, Any]:
-    left, top = random.uniform(0, WIDTH - 40), random.uniform(60, HEIGHT - 30)
-    image_id = int(random.integers(1, fake.images + 1))
-    row = dict.fromkeys(OBJECT_COLUMNS, np.nan)
-    row.update(protocol=protocol, source=source, seed=seed, split="test", kind="prediction")
-    row.update(image_id=image_id, stem=stem_of(image_id), object_id=-1, predicted="", scene="s1", tags="")
-    row["class"] = fake.classes[int(random.integers(len(fake.classes)))]
-    row["outcome"] = "background" if random.uniform() < 0.8 else "duplicate"
-    row.update(confidence=float(random.uniform(0.26, 0.6)), area=900.0, size="small")
-    row.update(x1=left, y1=top, x2=left + 36, y2=top + 25)
-    return row
-
-
-KEYS = ["protocol", "source", "seed"]
-
-
-def count_tables(fake: Fake, objects: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Confusion, swaps, changes and confidence, counted from the simulated outcomes."""
-    confusion, swaps, changes, confidence = [], [], [], []
-    for (protocol, source, seed), group in objects.groupby(KEYS, sort=False):
-        head = {"source": source, "protocol": protocol, "seed": seed, "split": "test"}
-        real, extra = group[group["kind"] == "object"], group[group["kind"] == "prediction"]
-        for true in fake.classes:
-            of_class = real[real["class"] == true]
-            for predicted in fake.classes:
-                count = int(
-                    ((of_class["predicted"] == predicted) & (of_class["outcome"] != "poorly_localised")).sum()
-                )
-                confusion.append({**head, "true": true, "predicted": predicted, "count": count})
-                if predicted != true:
-                    low, high = wilson(count, len(of_class))
-                    rate = count / len(of_class) if len(of_class) else np.nan
-                    swaps.append(
-                        {
-                            **head,
-                            "true": true,
-                            "predicted": predicted,
-                            "count": count,
-                            "objects": len(of_class),
-                            "rate": rate,
-                            "low": low,
-                            "high": high,
-                        }
-                    )
-            missed = int(of_class["outcome"].isin(["missed", "poorly_localised"]).sum())
-            confusion.append({**head, "true": true, "predicted": "background", "count": missed})
-            false = int(((extra["class"] == true) & (extra["outcome"] == "background")).sum())
-            confusion.append({**head, "true": "background", "predicted": true, "count": false})
-    real = objects[objects["kind"] == "object"]
-    for (protocol, seed), group in real.groupby(["protocol", "seed"], sort=False):
-        by_source = {name: part.set_index("object_id") for name, part in group.groupby("source", sort=False)}
-        right = [set(part.index[part["outcome"] == "correct"]) for part in by_source.values()]
-        common = sorted(set.intersection(*right)) if right else []
-        base = by_source.get("visible")
-        for name, part in by_source.items():
-            values = part.loc[common, "confidence"]
-            delta = values - base.loc[common, "confidence"] if base is not None else values * np.nan
-            confidence.append(
-                {
-                    "protocol": protocol,
-                    "source": name,
-                    "seed": seed,
-                    "split": "test",
-                    "objects": len(common),
-                    "mean": values.mean(),
-                    "median": values.median(),
-                    "q25": values.quantile(0.25),
-                    "q75": values.quantile(0.75),
-                    "delta_visible": delta.mean(),
-                    "share_higher": (delta > 0).mean() if len(delta) else np.nan,
-                }
-            )
-            if base is None or name == "visible":
-                continue
-            for object_id, row in part.iterrows():
-                before = base.loc[object_id]
-                was, now = before["outcome"] == "correct", row["outcome"] == "correct"
-                if was == now:
-                    continue
-                changes.append(
-                    {
-                        "protocol": protocol,
-                        "source": name,
-                        "seed": seed,
-                        "split": "test",
-                        "change": "fixed" if now else "broken",
-                        "object_id": object_id,
-                        **{key: row[key] for key in ("image_id", "stem", "class", "size")},
-                        "visible_outcome": before["outcome"],
-                        "visible_predicted": before["predicted"],
-                        "visible_confidence": before["confidence"],
-                        "source_outcome": row["outcome"],
-                        "source_predicted": row["predicted"],
-                        "source_confidence": row["confidence"],
-                        **{key: row[key] for key in ("x1", "y1", "x2", "y2")},
-                    }
-                )
-    columns = {
-        "confusion": ["source", "protocol", "seed", "split", "true", "predicted", "count"],
-        "swaps": [*KEYS, "split", "true", "predicted", "count", "objects", "rate", "low", "high"],
-        "changes": [
-            *(*KEYS, "split", "change", "object_id", "image_id", "stem", "class", "size"),
-            *("visible_outcome", "visible_predicted", "visible_confidence"),
-            *("source_outcome", "source_predicted", "source_confidence", "x1", "y1", "x2", "y2"),
-        ],
-        "confidence": [
-            *(*KEYS, "split", "objects", "mean", "median", "q25", "q75"),
-            *("delta_visible", "share_higher"),
-        ],
-    }
-    data = {"confusion": confusion, "swaps": swaps, "changes": changes, "confidence": confidence}
-    return {name: pd.DataFrame(rows, columns=columns[name]) for name, rows in data.items()}
-
-
-def score_tables(fake: Fake, objects: list[dict[str, Any]], random: Any) -> dict[str, pd.DataFrame]:
-    """Detection, per-class and interval tables with plausible random scores."""
-    detection, per_class, intervals = [], [], []
-    base: dict[tuple[str, int], float] = {}
-    for protocol in fake.protocols:
-        level = 0.42 if protocol == "retrained" else 0.33
-        for position, source in enumerate(fake.sources):
-            for seed in fake.seeds:
-                head = {"source": source, "protocol": protocol, "seed": seed, "split": "test"}
-                if source in fake.failed:
-                    reason = (
-                        "MethodError: fuse returned 3 channels, expected 1 x 240 x 320 for a luminance method"
-                    )
-                    detection.append(
-                        {**head, "images": fake.images, "objects": len(objects), "status": "failed"}
-                    )
-                    detection[-1]["reason"] = reason
-                    continue
-                score = level + 0.006 * position + random.normal(0, 0.008) if objects else np.nan
-                detection.append(
-                    {
-                        **head,
-                        "mAP50": score * 1.6,
-                        "mAP75": score * 0.95,
-                        "mAP50_95": score,
-                        "mAP_small": score * 0.5,
-                        "mAP_medium": score * 1.15,
-                        "mAP_large": np.nan,
-                        "mAR100": score * 1.25,
-                        "images": fake.images,
-                        "objects": len(objects),
-                        "threshold": 0.26,
-                        "precision": 0.78,
-                        "recall": 0.64,
-                        "f1": 0.703,
-                        "status": "ok",
-                        "reason": "",
-                    }
-                )
-                if source == "visible":
-                    base[protocol, seed] = score * 1.6
-                for name in fake.classes:
-                    number = sum(item["class"] == name for item in objects)
-                    ap = float(np.clip(score + random.normal(0, 0.12), 0.02, 0.95)) if number else np.nan
-                    per_class.append(
-                        {
-                            **head,
-                            "class": name,
-                            "AP50": ap * 1.5,
-                            "AP75": ap * 0.9,
-                            "AP50_95": ap,
-                            "objects": number,
-                        }
-                    )
-                if source != "visible" and "visible" in fake.sources and fake.intervals:
-                    delta = detection[-1]["mAP50"] - base.get((protocol, seed), np.nan)
-                    low, high = delta - 0.031, delta + 0.027
-                    bounds = {"metric": "mAP50", "delta": delta, "low": low, "high": high}
-                    intervals.append({**head, **bounds, "blocks": fake.images, "resamples": 500})
-    columns = [
-        *("source", "protocol", "seed", "split", "mAP50", "mAP75", "mAP50_95", "mAP_small", "mAP_medium"),
-        *("mAP_large", "mAR100", "images", "objects", "threshold", "precision", "recall", "f1"),
-        *("status", "reason"),
-    ]
-    class_columns = ["source", "protocol", "seed", "split", "class", "AP50", "AP75", "AP50_95", "objects"]
-    tables = {
-        "detection": pd.DataFrame(detection, columns=columns),
-        "per_class": pd.DataFrame(per_class, columns=class_columns),
-    }
-    if intervals:
-        tables["intervals"] = pd.DataFrame(intervals)
-    return tables
 
 
 def fusion_table(fake: Fake) -> pd.DataFrame:
@@ -412,6 +148,26 @@ def quality_table(fake: Fake) -> pd.DataFrame:
     return frame[~frame["source"].isin(fake.failed)]
 
 
+def leakage(fake: Fake) -> dict[str, Any]:
+    """Three relations, as ``split.json`` of schema 2 stores them."""
+    relations = []
+    for at, (images, against) in enumerate((("test", "train"), ("val", "train"), ("test", "val"))):
+        within = {str(k): min(1.0, 0.01 * at + 0.004 * k) for k in (1, 2, 5, 10, 20, 50)}
+        relations.append(
+            {
+                "images": images,
+                "against": against,
+                "count": fake.images,
+                "within": within,
+                "same_block": 0.0,
+                "same_scene": None if at else 0.04,
+                "near_duplicates": 0.02,
+                "examples": [["00001", "00099", "near-duplicate"]],
+            }
+        )
+    return {"relations": relations, "near_duplicate_quality": near_duplicate_quality()}
+
+
 def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
     counts = {name: sum(item["class"] == name for item in objects) for name in fake.classes}
     findings = [
@@ -419,7 +175,7 @@ def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
         {"level": "info", "code": "registration-border", "message": "1 image has a black border", "count": 1},
     ]
     return {
-        "schema": 1,
+        "schema": 2,
         "regionfuse": "0.1.0",
         "title": "Fusion judged by detection on a made-up set",
         "created": "2024-05-06T07:08:09+00:00",
@@ -453,12 +209,8 @@ def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
             "seed": 0,
             "sha256": "cd" * 32,
             "guard": 1,
-            "leakage": {
-                "test_images": fake.images,
-                "neighbour_share": 0.05,
-                "near_duplicate_share": 0.1,
-                "either_share": 0.12,
-            },
+            "given_up": ["the guard was narrowed from 2 images to 1 at 3 borders"],
+            "leakage": leakage(fake),
         },
         "sources": [
             {
@@ -527,34 +279,117 @@ def manifest_of(fake: Fake, objects: list[dict[str, Any]]) -> dict[str, Any]:
 def write_fake_run(folder: Path, fake: Fake | None = None) -> Path:
     """Write the run folder and return it."""
     fake = fake or Fake()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_made(fake), folder)
+    return folder
+
+
+@cache
+def _made(fake: Fake) -> Path:
+    """Make a run once; tests work on copies."""
+    folder = Path(tempfile.mkdtemp(prefix="regionfuse-fake-")) / "run"
     random = np.random.default_rng(fake.random_seed)
-    objects = make_objects(fake, random)
-    outcomes = simulate(fake, objects, random)
-    tables = {**score_tables(fake, objects, random), **count_tables(fake, outcomes)}
-    tables["fusion"] = fusion_table(fake)
+    objects = {split: make_objects(fake, random) for split in ("test", "val")}
+    keys, truths = {}, {}
+    for split, items in objects.items():
+        truths[split] = _write_ground_truth(folder, fake, items, split)
+        for key, predictions in _predictions(fake, items, split):
+            path = folder / "predictions" / key.protocol / key.source / f"seed{key.seed}" / f"{split}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_json(path, predictions)
+            keys[key] = path
+    reason = "MethodError: fuse returned 3 channels, expected 1 x 240 x 320 for a luminance method"
+    failed = [
+        FailedSource(protocol, source, seed, reason)
+        for protocol in fake.protocols
+        for source in fake.failed
+        for seed in fake.seeds
+    ]
+    reference = "visible" if "visible" in fake.sources else fake.sources[0]
+    settings = Settings(reference=reference, image_size=WIDTH, draws=200)
+    if keys:
+        evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
+    else:  # nothing but failures
+        (folder / "tables").mkdir()
+        rows = [{**asdict(item), "split": "test", "status": "failed"} for item in failed]
+        pd.DataFrame(rows, columns=list(DETECTION_COLUMNS)).to_csv(
+            folder / "tables" / "detection.csv", index=False
+        )
+    fusion_table(fake).to_csv(folder / "tables" / "fusion.csv", index=False)
     if fake.quality:
-        tables["quality"] = quality_table(fake)
-    (folder / "tables").mkdir(parents=True)
-    for name, table in tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    outcomes.to_parquet(folder / "tables" / "objects.parquet", index=False)
-    _write_ground_truth(folder, fake, objects)
-    _write_json(folder / "manifest.json", manifest_of(fake, objects))
-    split: dict[str, Any] = {"schema": 1, "dataset": "made-up", **manifest_of(fake, objects)["split"]}
-    split.update(train=[], val=[], test=[stem_of(i) for i in range(1, fake.images + 1)], dropped=["00099"])
+        quality_table(fake).to_csv(folder / "tables" / "quality.csv", index=False)
+    manifest = manifest_of(fake, objects["test"])
+    _write_json(folder / "manifest.json", manifest)
+    stems = [stem_of(index) for index in range(1, fake.images + 1)]
+    blocks = {stem: block_of(fake, index) for index, stem in enumerate(stems, start=1)}
+    split: dict[str, Any] = {"schema": 2, "dataset": "made-up", **manifest["split"], "blocks": blocks}
+    split.update(train=[], val=[], test=stems, dropped=["00099"])
     _write_json(folder / "split.json", split)
-    for source in fake.sources:
-        if source in fake.failed or not fake.pictures:
+    for source in fake.sources if fake.pictures else ():
+        if source in fake.failed:
             continue
         place = folder / "fused" / source / "test"
         place.mkdir(parents=True)
         for image_id in range(1, fake.images + 1):
-            Image.fromarray(draw(objects, image_id, source)).save(place / f"{stem_of(image_id)}.png")
+            Image.fromarray(draw(objects["test"], image_id, source)).save(place / f"{stem_of(image_id)}.png")
     return folder
 
 
-def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]]) -> None:
+def block_of(fake: Fake, image_id: int) -> str:
+    return f"block {(image_id - 1) % fake.blocks}"
+
+
+def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
+    """Simulated detectors: key and COCO results. Difficulty and visibility of an object are the same for all."""
+    shared = np.random.default_rng(fake.random_seed + (split == "val"))
+    ease = shared.normal(0, 1, len(objects))
+    for position, source in enumerate(fake.sources):
+        for protocol in fake.protocols:
+            for seed in fake.seeds:
+                if source in fake.failed:
+                    continue
+                random = np.random.default_rng(
+                    [fake.random_seed, position, seed, len(protocol), split == "val"]
+                )
+                level = 0.6 + 0.2 * position - (0.6 if protocol == "frozen" and source != "visible" else 0)
+                found: list[dict[str, Any]] = []
+                for item, easy in zip(objects, ease, strict=True):
+                    found += _of_object(fake, item, level + easy, random)
+                for _ in range(4 * fake.images):
+                    box = [*random.uniform(0, 200, 2), *random.uniform(8, 60, 2)]
+                    found.append(_result(int(random.integers(1, fake.images + 1)), fake.classes,
+                                         int(random.integers(len(fake.classes))), box, random.normal(-2, 1)))  # fmt: skip
+                yield PredictionKey(protocol, source, seed, split), found
+
+
+def _of_object(fake: Fake, item: dict[str, Any], level: float, random: Any) -> list[dict[str, Any]]:
+    """Boxes of one detector on one object: often one, sometimes two labels, seldom far off."""
+    if random.normal() > level + 0.4:
+        return []
+    x1, y1, x2, y2 = item["box"]
+    spread = 0.04 if random.uniform() < 0.9 else 0.3
+    shift = random.normal(0, spread, 4) * np.array([x2 - x1, y2 - y1] * 2)
+    box = np.array([x1, y1, x2, y2]) + shift
+    box = [*box[:2], *np.maximum(box[2:] - box[:2], 2.0)]
+    true, logit = fake.classes.index(item["class"]), level + random.normal(0, 0.8)
+    found = [_result(item["image_id"], fake.classes, true, box, logit)]
+    likely = {"Truck": "Car", "Car": "Truck", "Bus": "Truck"}.get(item["class"])
+    if likely in fake.classes and random.uniform() < 0.3:
+        other = fake.classes.index(likely)
+        found.append(_result(item["image_id"], fake.classes, other, box, logit + random.normal(-0.4, 1)))
+        found = found[1:] if random.uniform() < 0.2 else found
+    return found
+
+
+def _result(image_id: int, classes: tuple[str, ...], label: int, box: Any, logit: float) -> dict[str, Any]:
+    score = float(np.clip(1 / (1 + np.exp(-logit)), 0.001, 0.999))
+    return {"image_id": image_id, "category_id": label + 1, "bbox": [round(float(v), 2) for v in box],
+            "score": round(score, 5)}  # fmt: skip
+
+
+def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]], split: str) -> Path:
     ids = {name: index + 1 for index, name in enumerate(fake.classes)}
+    kinds = ("both", "infrared", "visible", "neither")
     annotations = []
     for item in objects:
         x1, y1, x2, y2 = item["box"]
@@ -566,6 +401,7 @@ def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]])
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "area": (x2 - x1) * (y2 - y1),
                 "iscrowd": 0,
+                "visibility": kinds[item["id"] % 7 % 4],
             }
         )
     images = [
@@ -575,21 +411,24 @@ def _write_ground_truth(folder: Path, fake: Fake, objects: list[dict[str, Any]])
             "stem": stem_of(index),
             "width": WIDTH,
             "height": HEIGHT,
+            "block": block_of(fake, index),
             "scene": None,
-            "tags": [],
+            "tags": ["night" if index % 2 else "day"],
         }
         for index in range(1, fake.images + 1)
     ]
-    (folder / "ground_truth").mkdir()
+    path = folder / "ground_truth" / f"{split}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write_json(
-        folder / "ground_truth" / "test.json",
+        path,
         {
-            "info": {"dataset": "made-up", "split": "test", "schema": 1, "synthetic": fake.synthetic},
+            "info": {"dataset": "made-up", "split": split, "schema": 2, "synthetic": fake.synthetic},
             "images": images,
             "annotations": annotations,
             "categories": [{"id": number, "name": name} for name, number in ids.items()],
         },
     )
+    return path
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +28,16 @@ def read_json(path: Path) -> Any:
     collecting = gc.isenabled()
     gc.disable()  # a list of results is a million small objects, and none of them is garbage
     try:
-        return orjson.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return json.loads(content)  # knows NaN, which then is named with its entry
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected COCO JSON there") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected COCO JSON") from error
-    except (ValueError, RecursionError) as error:  # orjson's error is a ValueError
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise DataError(f"{path}: not JSON ({error}); was the file cut off while it was written?") from error
     finally:
         if collecting:

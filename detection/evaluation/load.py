@@ -68,7 +68,9 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
         category=objects.positions("category_id", sorted_categories, "under 'categories'"),
         boxes=boxes,
         area=area,
-        ignore=np.array([bool(item.get("iscrowd") or item.get("ignore")) for item in objects.items], dtype=bool),
+        ignore=np.array(
+            [bool(item.get("iscrowd") or item.get("ignore")) for item in objects.items], dtype=bool
+        ),
         visibility=np.array([str(item.get("visibility") or "") for item in objects.items], dtype=object),
     )
 

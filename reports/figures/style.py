@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,9 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from ..numbers import shorten
 from ..palette import INK, MUTED, RULE
 
 MILLIMETRE = 1 / 25.4
+WIDTH = 170.0  # of the text on the page, in millimetres
+LEGEND_ROW, LEGEND_COLUMNS = 4.4, 5
 # The page carries its own fonts; matplotlib only places the words. Its DejaVu Sans is wider than the
 # face of the page, so nothing that fits here is cut there.
 _FACE = "font-family: 'Libertinus Serif', 'DejaVu Sans'"
@@ -85,6 +88,38 @@ def bare(axes: Axes, keep: str = "bottom") -> None:
         axes.spines[side].set_visible(side in keep.split())
     if "left" not in keep.split():
         axes.tick_params(axis="y", length=0)
+
+
+def legend(
+    figure: Figure, top: float, names: Sequence[str], colors: Sequence[str], marks: Sequence[str]
+) -> None:
+    """Names in five even columns below the plots.
+
+    Args:
+        figure: as wide as the page.
+        top: millimetres from the top edge.
+        names: what to write.
+        colors: colour of each.
+        marks: ``o`` for a dot, else a line style, of each.
+    """
+    lines, width = legend_lines(names), figure.get_size_inches()[0] / MILLIMETRE
+    axes = place(figure, 0, top, width, LEGEND_ROW * lines)
+    axes.set_xlim(0, width)
+    axes.set_ylim(lines - 0.5, -0.5)
+    axes.axis("off")
+    for index, (name, color, mark) in enumerate(zip(names, colors, marks, strict=True)):
+        line, column = divmod(index, LEGEND_COLUMNS)
+        x = column * width / LEGEND_COLUMNS
+        if mark == "o":
+            axes.plot(x + 4, line, "o", color=color, markersize=5.5)
+        else:
+            axes.plot([x + 1, x + 6], [line, line], color=color, linewidth=1.8, linestyle=mark)
+        axes.text(x + 7.5, line, shorten(name, 20), va="center", fontsize=8)
+
+
+def legend_lines(names: Sequence[str]) -> int:
+    """Lines that :func:`legend` needs, each :data:`LEGEND_ROW` millimetres high."""
+    return -(-len(names) // LEGEND_COLUMNS)
 
 
 def to_svg(figure: Figure) -> str:

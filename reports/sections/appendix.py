@@ -1,4 +1,4 @@
-"""Everything needed to do it again: configuration, versions, hashes, cards, durations, warnings."""
+"""Long tables, and everything needed to do it again: configuration, versions, hashes, cards, warnings."""
 
 from __future__ import annotations
 
@@ -7,48 +7,65 @@ from typing import Any
 from ..blocks import Block, Cell, Column, Heading, KeyValues, Note, Paragraph, Table
 from ..context import Context
 from ..numbers import seconds
-from .cells import source_cell
+from .calibration import calibration_table
+from .cells import heads, source_cell
+from .data import findings_table
+from .detection import class_tables
+from .labels import matrices, more_pairs
+from .operating import points_table
+from .quality import quality_tables
+
+SHORT = 52  # characters of a name and its value that fit half a line
 
 
 def appendix_section(context: Context) -> list[Block]:
-    """All stored facts that the chapters do not need."""
+    """Tables behind the figures and the other protocols' in full, then how it all was made."""
+    blocks: list[Block] = [*class_tables(context), *more_pairs(context)]
+    for protocol in context.results.protocols[1:]:
+        if context.means("operating", protocol):
+            blocks.append(points_table(context, protocol))
+        if context.finished(protocol):
+            blocks += matrices(context, protocol, "top_label")
+        blocks += calibration_table(context, protocol)
+    blocks += [*quality_tables(context), *findings_table(context)]
+    head = [Heading("Appendix: further tables", new_page=True)] if blocks else []
+    return [*head, *blocks, *_making(context)]
+
+
+def _making(context: Context) -> list[Block]:
     manifest = context.results.manifest
-    blocks: list[Block] = [Heading("Appendix: how this was made", new_page=True)]
-    warnings = [str(text) for text in manifest.get("warnings") or []]
-    remarks = [*warnings, *context.results.missing]
-    blocks.append(Heading("Warnings", level=2, listed=False))
+    remarks = [*(str(text) for text in manifest.get("warnings") or []), *context.results.missing]
+    blocks: list[Block] = [Heading("Appendix: how this was made"), Heading("Warnings", level=2, listed=False)]
     blocks += [Note(text, "warning") for text in remarks] or [Paragraph.of("None.")]
+    made = {
+        "detector": manifest.get("detector"),
+        "fusion training": manifest.get("fusion_training"),
+        "machine": manifest.get("machine"),
+        "version": {"regionfuse": manifest.get("regionfuse"), **(manifest.get("versions") or {})},
+    }
     for title, value in (
-        ("Configuration", _given(manifest.get("config"))),
-        ("Detector recipe", manifest.get("detector")),
-        ("Fusion training", _given(manifest.get("fusion_training"))),
-        ("Machine", manifest.get("machine")),
-        ("Versions", {"regionfuse": manifest.get("regionfuse"), **(manifest.get("versions") or {})}),
+        ("Configuration", manifest.get("config")),
+        ("Detector recipe, machine and versions", made),
         ("Hashes (SHA-256)", _hashes(context)),
     ):
         rows = flatten(value)
         if rows:
-            blocks += [Heading(title, level=2, listed=False), KeyValues(rows)]
-    blocks += _cards(manifest.get("sources") or [], context)
-    blocks += _units(manifest.get("units") or [])
-    return blocks
-
-
-def _given(value: Any) -> Any:
-    """Leave out the keys that were left empty."""
-    if isinstance(value, dict):
-        return {key: _given(item) for key, item in value.items() if item is not None}
-    return [_given(item) for item in value] if isinstance(value, list) else value
+            # Long values by themselves, so that the many short ones stand in two columns.
+            short = tuple(row for row in rows if len(row[0]) + len(row[1]) < SHORT)
+            long = tuple(row for row in rows if row not in short)
+            blocks.append(Heading(title, level=2, listed=False))
+            blocks += [KeyValues(part) for part in (long, short) if part]
+    return [*blocks, *_cards(context), *_units(manifest.get("units") or [])]
 
 
 def flatten(value: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
-    """Nested values as dotted keys and texts, in the stored order."""
+    """Nested values as dotted keys and texts, in the stored order; what was left empty is left out."""
     if isinstance(value, dict):
         rows: list[tuple[str, str]] = []
         for key, item in value.items():
             rows += flatten(item, f"{prefix}.{key}" if prefix else str(key))
         return tuple(rows)
-    if not prefix:
+    if not prefix or value is None:
         return ()
     if isinstance(value, list | tuple):
         if any(isinstance(item, dict) for item in value):
@@ -71,55 +88,53 @@ def _hashes(context: Context) -> dict[str, str]:
     manifest = context.results.manifest
     split = {**(manifest.get("split") or {}), **context.results.split}
     hashes = {"data set": (manifest.get("dataset") or {}).get("sha256"), "split": split.get("sha256")}
-    for item in manifest.get("sources") or []:
-        weights = (item.get("card") or {}).get("weights_sha256")
-        if weights:
-            hashes[f"weights of {item['name']}"] = weights
+    hashes |= {
+        f"weights of {name}": card.get("weights_sha256") for name, card in context.results.cards.items()
+    }
     return {name: str(value) for name, value in hashes.items() if value}
 
 
-def _cards(sources: list[dict[str, Any]], context: Context) -> list[Block]:
-    if not sources:
-        return []
-    blocks: list[Block] = [Heading("Method cards", level=2, listed=False)]
+def _cards(context: Context) -> list[Block]:
     columns = (Column("source", "left"), Column("kind", "left"), Column("colour", "left"),
                Column("trained on", "left", share=1), Column("licence: code, weights", "left", share=1.2),
                Column("citation and notes", "left", share=4))  # fmt: skip
     rows = []
-    for item in sources:
-        card = item.get("card") or {}
+    for name, card in context.results.cards.items():
         licences = ", ".join(str(card[key]) for key in ("code_license", "weights_license") if card.get(key))
         about = ". ".join(str(card[key]).rstrip(".") for key in ("citation", "notes") if card.get(key))
-        texts = [
-            str(card.get("kind", "")), str(card.get("color", "")),
-            ", ".join(card.get("trained_on") or []) or "–", licences or "–", about or "–",
-        ]  # fmt: skip
-        rows.append((source_cell(context, str(item["name"])), *(Cell(text) for text in texts)))
+        trained = ", ".join(card.get("trained_on") or [])
+        texts = [str(card.get("kind", "")), str(card.get("color", "")), trained, licences, about]
+        rows.append((source_cell(context, name), *(Cell(text or "–") for text in texts)))
     caption = "What each source is, what it was trained on, and what it may be used for."
-    return [*blocks, Table("", "cards", caption, columns, tuple(rows), small=True)]
+    title = Heading("Method cards", level=2, listed=False)
+    return [title, Table("", "cards", caption, columns, tuple(rows), small=True)] if rows else []
 
 
 def _units(units: list[dict[str, Any]]) -> list[Block]:
+    """Units of work by stage, and those that failed with their reasons."""
     if not units:
         return []
-    reasons = any(unit.get("reason") for unit in units)
-    columns = [Column("stage", "left"), Column("unit", "left"), Column("status", "left")]
-    columns += [Column("duration"), Column("key", "left")]
-    columns += [Column("reason", "left", share=1)] if reasons else []
-    rows = []
-    total = 0.0
+    columns = (
+        Column("stage", "left"),
+        *heads(("units", "failed", "duration")),
+        Column("which", "left", share=1),
+    )
+    stages: dict[str, list[dict[str, Any]]] = {}
     for unit in units:
-        duration = unit.get("seconds")
-        total += float(duration or 0.0)
-        failed = unit.get("status") == "failed"
-        cells = [Cell(str(unit.get(key) or ""), bold=failed) for key in ("stage", "name", "status")]
-        cells.append(Cell(seconds(float(duration)) if duration is not None else "–"))
-        cells.append(Cell(str(unit.get("key") or "")[:12], mono=True))
-        if reasons:
-            cells.append(Cell(str(unit.get("reason") or "–")))
-        rows.append(tuple(cells))
-    caption = f"Units of work with the first characters of their keys; {seconds(total)} in all."
-    return [
-        Heading("Units of work", level=2, listed=False),
-        Table("", "units", caption, tuple(columns), tuple(rows), small=True),
-    ]
+        stages.setdefault(str(unit.get("stage") or ""), []).append(unit)
+    rows: list[tuple[Cell, ...]] = []
+    for stage, members in stages.items():
+        failed = [unit for unit in members if unit.get("status") == "failed"]
+        names = ", ".join(str(unit.get("name") or "") for unit in members)
+        cells = [stage, str(len(members)), str(len(failed)), _duration(members)]
+        rows.append((*(Cell(text, bold=bool(failed)) for text in cells), Cell(names, muted=True)))
+        for unit in failed:
+            text = f"{unit.get('name') or ''}: {unit.get('reason') or 'no reason stored'}"
+            rows.append((Cell(""), Cell(text, span=len(columns) - 1)))
+    caption = f"Units of work by stage; {_duration(units)} in all. Their keys stand in manifest.json."
+    title = Heading("Units of work", level=2, listed=False)
+    return [title, Table("", "units", caption, columns, tuple(rows), small=True)]
+
+
+def _duration(units: list[dict[str, Any]]) -> str:
+    return seconds(sum(float(unit.get("seconds") or 0.0) for unit in units))

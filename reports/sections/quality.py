@@ -4,107 +4,168 @@ from __future__ import annotations
 
 from ...fusion.metrics.registry import METRICS
 from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
-from ..context import METRIC_TITLES, Context, protocol_title
-from ..correlation import Correlation
-from ..figures.quality import draw_quality, draw_relations
-from ..numbers import decimal, defined, join, plural, signed
+from ..context import HEADLINE, METRIC_TITLES, Context, protocol_title
+from ..figures.quality import draw_relations
+from ..numbers import decimal, defined, join, plural, signed, whole
 from ..quality import Quality, Relation, make_quality, relations
-from ..scores import FEW_BLOCKS, HEADLINE
-from .cells import best_text, contamination_note, is_best, source_cell
+from .cells import best_text, contamination_note, heads, source_cell
 
 WIDE = 1.0  # an interval of correlations as wide as half of all that is possible says nothing
 ASKED = "SF"  # the metric of the question; the first one stored when a run is without it
 
 
-def quality_section(context: Context) -> list[Block]:
-    """Metrics by source, then their correlation with mAP50 by protocol; nothing when none are stored."""
+def quality_section(context: Context) -> list[Block] | str:
+    """Metrics by source, then their correlation with mAP50 by protocol."""
+    quality = make_quality(context)
+    if quality is None:
+        return "Fusion quality: not stored (quality.csv)."
+    blocks: list[Block] = [
+        Heading("Fusion quality"),
+        Paragraph.of(
+            "The metrics of fusion papers compare a fused picture with its two inputs and know nothing of "
+            f"objects. Here they are means over the {plural(quality.images, 'test image')} that the "
+            "detectors saw, in shades of grey. ↑: higher is called better; ↓: lower is. One modality alone "
+            "stands in the tables for comparison only: an input scores well or badly against itself for "
+            "trivial reasons, so it is neither ranked nor bold."
+        ),
+        *contamination_note(context),
+    ]
+    blocks += [_metric_table(context, quality, quality.paper)] if quality.paper else []
+    blocks.append(Heading("Do these metrics say anything about detection?", level=2))
+    found = {
+        name: relations(context, quality, name)
+        for name in context.results.protocols
+        if context.finished(name)
+    }
+    if any(known for _, known in found.values()):
+        blocks.append(Paragraph.of(_METHOD))
+    for at, (protocol, (number, known)) in enumerate(found.items()):
+        title = protocol_title(protocol)
+        if not known:
+            blocks.append(Note(f"{title}: too few methods (n = {number}) for a correlation."))
+            continue
+        blocks.append(Paragraph.of(f"{title}.", f" {answer(known, number)}"))
+        if quality.paper and not at:
+            caption = (
+                f"Metrics of RegionFuse's paper against {METRIC_TITLES[HEADLINE]}, a dot a fused source "
+                f"(n = {number}), with the rank correlation and its 95 % interval over methods. {title}."
+            )
+            blocks.append(Figure(draw_relations(context, quality, protocol, known), caption))
+    return [*blocks, *association_table(context, context.headline_protocol)]
+
+
+def association_table(context: Context, protocol: str) -> list[Block]:
+    """Rank correlations within images and objects, where there are hundreds of units instead of a few methods."""
+    frame = context.results.table("association", protocol)
+    if frame is None or frame.empty:
+        return []
+    levels = list(dict.fromkeys(frame["level"]))
+    columns = [Column("Metric", "left")]
+    for level in levels:
+        units, blocks = (
+            whole(frame.loc[frame["level"] == level, name].max()) for name in ("units", "blocks")
+        )
+        group = f"within {units} {level}s, {blocks} blocks"
+        columns += heads(("correlation", "95 %", "beyond sources", "95 %"), group)
+    rows = []
+    for metric in dict.fromkeys(frame["metric"]):
+        cells = [Cell(str(metric))]
+        for level in levels:
+            found = frame[(frame["level"] == level) & (frame["metric"] == metric)].to_dict("records")
+            row = found[0] if found else {}
+            for name in ("within", "beyond_sources"):
+                low, high = (row.get(f"{name}_{end}", float("nan")) for end in ("low", "high"))
+                bold = low > 0 or high < 0
+                span = f"[{_signed(low)}, {_signed(high)}]" if defined(low) else "–"
+                cells += [Cell(_signed(row.get(name, float("nan"))), bold=bold), Cell(span, bold=bold)]
+        rows.append(tuple(cells))
+    note = (
+        "Each image, or object, ranks the fused sources by the metric and by what is found; the correlation "
+        "of these ranks over all of them. Beyond sources: after each source's mean rank is taken away. "
+        "Metrics that are better lower are turned round. Intervals over blocks, each by itself; bold: "
+        "excludes zero."
+    )
+    caption = f"Fusion metrics and detection within images and objects. {protocol_title(protocol)}."
+    return [
+        Table(
+            "association", f"association-{protocol}", caption, tuple(columns), tuple(rows), note, small=True
+        )
+    ]
+
+
+def quality_tables(context: Context) -> list[Block]:
+    """Metrics besides the paper's, and the correlations of all of them, for the appendix."""
     quality = make_quality(context)
     if quality is None:
         return []
-    blocks: list[Block] = [Heading("Fusion quality"), Paragraph.of(_introduction(quality))]
-    blocks += contamination_note(context)
-    if quality.paper:
-        blocks.append(_paper_table(context, quality))
-        blocks.append(Figure(draw_quality(context, quality), _dots_caption(quality)))
-    if len(quality.paper) < len(quality.metrics):
-        blocks.append(_other_table(context, quality))
-    blocks.append(Heading("Do these metrics say anything about detection?", level=2))
-    protocols = [protocol for protocol in context.results.protocols if context.finished(protocol)]
-    found = {protocol: relations(context, quality, protocol) for protocol in protocols}
-    if any(known for _, known in found.values()):
-        blocks.append(Paragraph.of(_method()))
-    for protocol, (number, known) in found.items():
-        blocks += _protocol_blocks(context, quality, protocol, number, known)
-    return blocks
+    further = tuple(name for name in quality.metrics if name not in quality.paper)
+    found = {name: relations(context, quality, name) for name in context.results.protocols}
+    found = {name: (number, known) for name, (number, known) in found.items() if known}
+    tables: list[Block] = [_metric_table(context, quality, further)] if further else []
+    for protocol in context.results.protocols[1:]:
+        tables += association_table(context, protocol)
+    if found:
+        columns = [Column("Metric", "left"), Column("", "left")]
+        for name, (number, _) in found.items():
+            columns += heads(("correlation", "95 % interval"), f"{protocol_title(name)} (n = {number})")
+        rows = []
+        for at, metric in enumerate(quality.metrics):
+            cells = [Cell(f"{metric} {METRICS[metric].arrow}"), Cell(METRICS[metric].title, muted=True)]
+            for _, known in found.values():
+                rank = known[at].rank
+                cells += [Cell(_signed(rank.value)), Cell(f"{_signed(rank.low)} to {_signed(rank.high)}")]
+            rows.append(tuple(cells))
+        caption = (
+            f"Rank correlation (Spearman) of fusion metrics with {METRIC_TITLES[HEADLINE]} over fused "
+            "sources."
+        )
+        tables.append(Table("quality", "quality-relations", caption, tuple(columns), tuple(rows), small=True))
+    return tables
 
 
-def _introduction(quality: Quality) -> str:
-    return (
-        "The metrics of fusion papers compare a fused picture with its two inputs and know nothing of "
-        f"objects. Here they are means over the {plural(quality.images, 'test image')} that the detectors "
-        "saw, in shades of grey. ↑: higher is called better; ↓: lower is. One modality alone stands in the "
-        "tables for comparison only: an input scores well or badly against itself for trivial reasons, so it "
-        "is neither ranked nor marked as best."
-    )
-
-
-def _paper_table(context: Context, quality: Quality) -> Table:
-    columns = [Column("Source", "left")]
-    intervals = bool(quality.low.notna().any(axis=None))
-    for metric in quality.paper:
+def _metric_table(context: Context, quality: Quality, metrics: tuple[str, ...]) -> Table:
+    """Means with half their intervals; the paper's metrics with ranks."""
+    paper, columns = metrics == quality.paper, [Column("Source", "left")]
+    spread = paper and bool(quality.low.notna().any(axis=None))
+    ranked = paper and not quality.ranks.empty
+    for metric in metrics:
         group = f"{metric} {METRICS[metric].arrow}"
-        columns.append(Column("mean", group=group if intervals else "") if intervals else Column(group))
-        if intervals:
-            columns.append(Column("±", group=group))
-    ranked = not quality.ranks.empty
-    if ranked:
-        columns += [Column("MR ↓"), Column("RoR ↓")]
+        columns += heads(("mean", "±"), group) if spread else heads((group,))
+    columns += heads(("MR ↓", "RoR ↓")) if ranked else []
     best_rank = -best_text((-value for value in quality.ranks["mean_rank"]), 2, scale=1)
     rows = []
     for source in quality.mean.index:
         cells = [source_cell(context, source)]
-        for metric in quality.paper:
+        for metric in metrics:
             cells.append(_mean_cell(context, quality, source, metric))
-            if intervals:
+            if spread:
                 half = (quality.high.loc[source, metric] - quality.low.loc[source, metric]) / 2
                 cells.append(Cell(decimal(float(half), _digits(quality, metric)), muted=True))
         if ranked and source in quality.ranks.index:
             mean, rank = (float(value) for value in quality.ranks.loc[source])
             bold = round(mean, 2) == best_rank
-            cells += [
-                Cell(decimal(mean, 2), bold=bold),
-                Cell(decimal(rank, 0 if rank.is_integer() else 1), bold=bold),
-            ]
+            cells += [Cell(decimal(mean, 2), bold=bold), Cell(f"{rank:g}", bold=bold)]
         elif ranked:
             cells += [Cell("–", muted=True)] * 2
         rows.append(tuple(cells))
     note = "MR: mean rank over these metrics; RoR: rank of the mean ranks, 1 is best. " if ranked else ""
-    note += _interval_note(quality) + _words(quality.paper)
-    caption = "Fusion quality on the test split: the metrics of RegionFuse's paper."
-    return Table("quality", "quality-paper", caption, tuple(columns), tuple(rows), note, small=True)
-
-
-def _other_table(context: Context, quality: Quality) -> Table:
-    metrics = [name for name in quality.metrics if name not in quality.paper]
-    columns = (Column("Source", "left"), *(Column(f"{name} {METRICS[name].arrow}") for name in metrics))
-    rows = tuple(
-        (source_cell(context, source), *(_mean_cell(context, quality, source, name) for name in metrics))
-        for source in quality.mean.index
-    )
-    caption = "Fusion quality on the test split: further metrics."
-    note = f"Means over the test images. {_words(tuple(metrics))}"
-    return Table("quality", "quality-further", caption, columns, rows, note, small=True)
+    if spread:
+        note += f"±: half the 95 % interval of the mean, over {plural(quality.blocks, 'block')} of images. "
+    note += "; ".join(f"{name}: {METRICS[name].title}" for name in metrics) + "."
+    label, what = ("paper", "the metrics of RegionFuse's paper") if paper else ("further", "further metrics")
+    caption = f"Fusion quality, means over the test images: {what}."
+    return Table("quality", f"quality-{label}", caption, tuple(columns), tuple(rows), note, small=True)
 
 
 def _mean_cell(context: Context, quality: Quality, source: str, metric: str) -> Cell:
     """Mean of a metric; bold when it prints like the best of the fused sources."""
-    value, digits = float(quality.mean[metric].loc[source]), _digits(quality, metric)
+    value, digits = float(quality.mean.loc[source, metric]), _digits(quality, metric)
     if context.is_single(source):
         return Cell(decimal(value, digits), muted=True)
     sign = 1 if METRICS[metric].direction == "higher" else -1
     fused = [name for name in quality.mean.index if not context.is_single(name)]
-    best = best_text((sign * float(quality.mean[metric].loc[name]) for name in fused), digits, scale=1)
-    return Cell(decimal(value, digits), bold=is_best(sign * value, best, digits, scale=1))
+    best = best_text((sign * float(quality.mean.loc[name, metric]) for name in fused), digits, scale=1)
+    return Cell(decimal(value, digits), bold=defined(value) and round(sign * value, digits) == best)
 
 
 def _digits(quality: Quality, metric: str) -> int:
@@ -112,53 +173,14 @@ def _digits(quality: Quality, metric: str) -> int:
     return 1 if largest >= 100 else 2 if largest >= 10 else 3
 
 
-def _words(metrics: tuple[str, ...]) -> str:
-    return "; ".join(f"{name}: {METRICS[name].title}" for name in metrics) + "."
-
-
-def _interval_note(quality: Quality) -> str:
-    if quality.low.isna().all(axis=None):
-        return ""
-    few = ", too few for their width to be trusted" if quality.blocks < FEW_BLOCKS else ""
-    return (
-        "±: half the width of the 95 % bootstrap interval of the mean, drawn over "
-        f"{plural(quality.blocks, 'scene block')}{few}. "
-    )
-
-
-def _dots_caption(quality: Quality) -> str:
-    text = "The metrics of RegionFuse's paper by source: means over the test images"
-    if quality.low.notna().any(axis=None):
-        text += f" with 95 % intervals over {plural(quality.blocks, 'scene block')}"
-    return text + ". Hollow: one modality alone. Each axis has its own scale and need not start at zero."
-
-
-def _method() -> str:
-    return (
-        "A metric is of use for detection if methods that score higher in it also detect better. Each fused "
-        f"source is one point: its mean over the test images and its {METRIC_TITLES[HEADLINE]}, averaged "
-        "over seeds, within one protocol. Visible-only and infrared-only are left out: compared with itself, "
-        "an input is a perfect or a hopeless picture by construction. The intervals are those of a "
-        "correlation known from this number of methods only, as if drawn from a normal population of "
-        "methods; more test images would not make them narrower, more methods would. Metrics for which "
-        "lower is better keep their sign: there, a negative correlation is the useful one."
-    )
-
-
-def _protocol_blocks(
-    context: Context, quality: Quality, protocol: str, number: int, found: tuple[Relation, ...]
-) -> list[Block]:
-    title = protocol_title(protocol)
-    if not found:
-        return [Note(f"{title}: too few methods (n = {number}) for a correlation.")]
-    blocks: list[Block] = [Paragraph.of(f"{title}.", f" {answer(found, number)}")]
-    if quality.paper:
-        caption = (
-            f"Metrics of RegionFuse's paper against {METRIC_TITLES[HEADLINE]}, a dot a fused source "
-            f"(n = {number}), with the rank correlation and its 95 % interval. {title}."
-        )
-        blocks.append(Figure(draw_relations(context, quality, protocol, found), caption))
-    return [*blocks, _relation_table(context, protocol, number, found)]
+_METHOD = (
+    "A metric is of use for detection if methods that score higher in it also detect better. Each fused "
+    f"source is one point: its mean over the test images and its {METRIC_TITLES[HEADLINE]}, averaged over "
+    "seeds, within one protocol. Visible-only and infrared-only are left out. The intervals are those of a "
+    "rank correlation known from this number of methods only; more test images would not make them "
+    "narrower, more methods would. Metrics for which lower is better keep their sign: there, a negative "
+    "correlation is the useful one."
+)
 
 
 def answer(found: tuple[Relation, ...], number: int) -> str:
@@ -176,7 +198,7 @@ def _about(asked: Relation, number: int) -> str:
         )
     lead = (
         f"{question} With n = {number} methods its rank correlation is {signed(rank.value, 2)}, 95 % "
-        f"interval {_interval(rank)}: "
+        f"interval {_signed(rank.low)} to {_signed(rank.high)}: "
     )
     if rank.sure:
         direction = "higher" if rank.value > 0 else "lower"
@@ -194,46 +216,13 @@ def _about_all(found: tuple[Relation, ...]) -> str:
     sure = [item.metric for item in known if item.rank.sure]
     if len(known) < 2:
         return ""
-    metrics = plural(len(known), "metric")
     if not sure:
-        return f" The interval of the rank correlation includes zero for each of {metrics}."
+        return f" The interval of the rank correlation includes zero for each of {len(known)} metrics."
     return (
-        f" Of {metrics}, the interval of the rank correlation excludes zero for {join(sure)}; one in twenty "
-        "would by chance alone, and metrics that resemble each other do so together."
+        f" Of {len(known)} metrics, the interval of the rank correlation excludes zero for {join(sure)}; one "
+        "in twenty would by chance alone, and metrics that resemble each other do so together."
     )
 
 
-def _relation_table(context: Context, protocol: str, number: int, found: tuple[Relation, ...]) -> Table:
-    rank, linear = "rank (Spearman)", "linear (Pearson)"
-    columns = (
-        Column("Metric", "left"),
-        Column("", "left"),
-        *(Column(head, group=rank) for head in ("correlation", "95 % interval")),
-        *(Column(head, group=linear) for head in ("correlation", "95 % interval")),
-    )
-    rows = []
-    for item in found:
-        cells = [
-            Cell(f"{item.metric} {METRICS[item.metric].arrow}"),
-            Cell(METRICS[item.metric].title, muted=True),
-        ]
-        for one in (item.rank, item.linear):
-            cells += [Cell(signed(one.value, 2) if defined(one.value) else "–"), Cell(_interval(one))]
-        rows.append(tuple(cells))
-    seeds = len(context.results.seeds(protocol))
-    mean = f", {METRIC_TITLES[HEADLINE]} averaged over {seeds} seeds" if seeds > 1 else ""
-    return Table(
-        "quality",
-        f"quality-{protocol}",
-        f"Fusion metrics and {METRIC_TITLES[HEADLINE]}: correlation over n = {number} fused sources{mean}. "
-        f"{protocol_title(protocol)}.",
-        columns,
-        tuple(rows),
-        small=True,
-    )
-
-
-def _interval(correlation: Correlation) -> str:
-    if not defined(correlation.value):
-        return "–"
-    return f"{signed(correlation.low, 2)} to {signed(correlation.high, 2)}"
+def _signed(value: float) -> str:
+    return signed(value, 2) if defined(value) else "–"

@@ -11,7 +11,6 @@ import pytest
 
 from regionfuse.datasets.errors import ReportError
 from regionfuse.reports.context import make_context
-from regionfuse.reports.scores import protocol_scores
 from regionfuse.reports.stored import load_results
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -36,8 +35,8 @@ def test_everything_is_there(run: Path) -> None:
     assert results.missing == ()
     assert results.sources == ("visible", "average", "regionfuse")
     assert results.protocols == ("retrained", "frozen")
-    assert results.extent() == (4, 16)
-    assert sum(results.class_counts().values()) == 16
+    assert [results.extent(name) for name in ("images", "objects", "blocks")] == [4, 16, 4]
+    assert sum(results.class_counts.values()) == 16
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "tables/detection.csv"])
@@ -55,22 +54,24 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["per_class.csv", "confusion.csv", "objects.parquet", "changes.csv", "swaps.csv", "fusion.csv"]
+    "name",
+    ["per_class.csv", "confusion.csv", "operating.csv", "differences.csv", "balance.csv", "strata.csv"],
 )
 def test_optional_tables_are_noted_not_demanded(run: Path, name: str) -> None:
     (run / "tables" / name).unlink()
     assert [line for line in load_results(run).missing if name in line]
 
 
-def test_intervals_may_be_absent_without_a_note(run: Path) -> None:
-    (run / "tables/intervals.csv").unlink()
+def test_what_only_some_runs_have_may_be_absent_without_a_note(run: Path) -> None:
+    for name in ("fusion.csv", "quality.csv"):
+        (run / "tables" / name).unlink()
     assert load_results(run).missing == ()
 
 
 def test_damaged_files_are_told_in_one_line(run: Path) -> None:
     (run / "tables/objects.parquet").write_bytes(b"PAR1 no parquet")
     with pytest.raises(ReportError) as error:
-        load_results(run)
+        load_results(run).objects("retrained", 0)
     assert "objects.parquet" in one_line(error)
     (run / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(ReportError) as error:
@@ -86,12 +87,24 @@ def test_a_lacking_column_is_named(run: Path) -> None:
     assert "mAP50_95" in one_line(error)
 
 
-def test_another_schema_is_refused(run: Path) -> None:
+def test_a_run_of_another_version_is_told_what_to_do(run: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
-    (run / "manifest.json").write_text(json.dumps({**manifest, "schema": 2}))
+    (run / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
     with pytest.raises(ReportError) as error:
         load_results(run)
-    assert "schema" in one_line(error)
+    said = one_line(error)
+    assert "found schema 1" in said and "expected 2" in said and "run `regionfuse run` again" in said
+
+
+def test_a_comparison_has_its_tables_in_the_folder_itself(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "comparison"
+    (run / "tables").rename(folder)
+    for name in ("fusion.csv", "quality.csv"):
+        (folder / name).unlink()
+    results = load_results(folder)
+    assert results.sources == ("average", "regionfuse", "visible") and results.reference == "visible"
+    assert set(results.classes) == {name for name, number in results.class_counts.items() if number >= 0}
+    assert results.missing == () and results.base == "visible-only"
 
 
 def test_no_test_rows(run: Path) -> None:
@@ -122,26 +135,25 @@ def test_class_names_that_look_like_numbers_or_nothing_stay_text(tmp_path: Path)
     assert set(results.tables["per_class"]["class"]) == {"NA", "001", "nan"}
 
 
-def test_means_and_paired_differences_over_seeds(tmp_path: Path) -> None:
+def test_means_over_seeds_without_those_that_failed(tmp_path: Path) -> None:
     run = write_fake_run(
         tmp_path / "run", Fake(images=3, seeds=(0, 1, 2), sources=("visible", "average"), pictures=False)
     )
     path = run / "tables/detection.csv"
     frame = pd.read_csv(path)
-    retrained = frame["protocol"] == "retrained"
+    retrained = (frame["protocol"] == "retrained") & (frame["split"] == "test")
     for source, values in (("visible", (0.4, 0.5, 0.6)), ("average", (0.45, 0.5, 0.58))):
         frame.loc[retrained & (frame["source"] == source), "mAP50"] = values
-    # Seed 2 of the source failed: it has no part in its mean, nor in its difference.
+    # Seed 2 of the source failed: it has no part in its mean.
     broken = retrained & (frame["source"] == "average") & (frame["seed"] == 2)
     frame["status"] = frame["status"].astype(object)
     frame.loc[broken, "status"] = "failed"
     frame.to_csv(path, index=False)
-    visible, average = protocol_scores(load_results(run), "retrained")
+    visible, average = make_context(load_results(run)).scores["retrained"]
     assert visible.mean["mAP50"] == pytest.approx(0.5)
     assert visible.std["mAP50"] == pytest.approx(0.1)
     assert average.seeds == 2
     assert average.mean["mAP50"] == pytest.approx(0.475)
-    assert average.delta["mAP50"] == pytest.approx((0.05 + 0.0) / 2)
 
 
 def test_two_sources_with_the_same_title_are_told_apart_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""The second page: what changed, and how sure that is."""
+
+from __future__ import annotations
+
+from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
+from ..context import Context, protocol_title
+from ..differences import HEADLINE_POINT, difference_cells
+from ..numbers import decimal, defined, mean_count, points
+from ..objects import balances, called, called_gap, chosen_pairs
+from .cells import heads, source_table
+
+_DELTA = ("Δ", "interval")
+
+
+def summary_section(context: Context) -> list[Block] | str:
+    """Tables of differences to the reference: scores, objects, and labels; other protocols in short."""
+    protocol, base = context.headline_protocol, context.results.base
+    if context.reference(protocol) is None or not context.rivals(protocol):
+        return "What changed and how sure: needs the reference and another source with results."
+    blocks: list[Block] = [
+        Heading("What changed and how sure", new_page=True),
+        Paragraph.of(
+            f"All differences are to {base} under the same protocol. "
+            f"{context.intervals(protocol, long=True)} Simultaneous: the intervals of all sources hold at "
+            "once, so that the best of many is not taken for better. Bold: the interval excludes zero. "
+            f"Equal precision: thresholds chosen on val, where every source has the precision of {base} at "
+            "its best F1."
+        ),
+        _score_table(context, protocol),
+    ]
+    if balances(context, protocol):
+        blocks.append(_objects_table(context, protocol))
+    blocks += labels_tables(context, protocol, chosen_pairs(context.results, 1), "labels")
+    for other in context.results.protocols[1:]:
+        if context.reference(other) is None or not context.rivals(other):
+            blocks.append(Note(f"{protocol_title(other)}: nothing to compare."))
+        else:
+            blocks.append(_brief_table(context, other))
+    return blocks
+
+
+def _score_table(context: Context, protocol: str) -> Table:
+    """mAP50 differences with everything that says how sure they are."""
+    columns = [
+        *heads(("mAP50", *_DELTA, "p, Holm", "p, sign flip", "could show")),
+        Column("judgement", "left"), *heads(("P(best)", "rank")),
+    ]  # fmt: skip
+    ranks = context.means("ranks", protocol, quantity="mAP50")
+
+    def cells(source: str) -> list[Cell]:
+        gap, rank = context.gap(protocol, source), ranks.get(source)
+        tests = (
+            [decimal(gap.p_holm, 3), decimal(gap.p_sign_flip, 3), gap.kind.plain(gap.detectable)]
+            if gap
+            else []
+        )
+        span = f"{rank['rank_low']:g} to {rank['rank_high']:g}" if rank and defined(rank["rank_low"]) else "–"
+        return [
+            Cell(_score(context, protocol, source)), *difference_cells(gap),
+            *(Cell(text) for text in tests or ("–", "–", "–")), _judgement(context, protocol, source),
+            Cell(decimal(rank["p_best"]) if rank else "–"), Cell(span),
+        ]  # fmt: skip
+
+    note = (
+        "Could show: the smallest difference that this test would have shown 4 times in 5. Sign flip: "
+        "permutation test over blocks, for each source by itself. P(best), rank: over draws of blocks and "
+        "seeds."
+    )
+    caption = context.caption(protocol, f"mAP50 in AP points against {context.results.base}.")
+    return source_table(context, protocol, "differences", caption, columns, cells, note, failed=True)
+
+
+def _score(context: Context, protocol: str, source: str) -> str:
+    return next(points(score.value()) for score in context.finished(protocol) if score.source == source)
+
+
+def _judgement(context: Context, protocol: str, source: str) -> Cell:
+    gap = context.gap(protocol, source)
+    if gap is None:
+        return Cell("reference" if source == context.results.reference else "–", muted=True)
+    return Cell(gap.judgement, bold=gap.established)
+
+
+def _objects_table(context: Context, protocol: str) -> Table:
+    found = balances(context, protocol)
+    columns = heads(("fixed", "broken", "balance", "interval"))
+    columns += heads(("source", "reference"), "precision, %")
+    columns += heads(("source", "reference"), "false alarms per image")
+
+    def cells(source: str) -> list[Cell] | None:
+        row = found.get(source)
+        if row is None:
+            return None
+        counts = [Cell(mean_count(row[name])) for name in ("fixed", "broken")]
+        counts += difference_cells(context.gap(protocol, source, "balance", "all", HEADLINE_POINT))
+        counts += [Cell(points(row[name])) for name in ("precision", "reference_precision")]
+        names = ("false_alarms_per_image", "reference_false_alarms_per_image")
+        return [*counts, *(Cell(decimal(row[name])) for name in names)]
+
+    text = (
+        f"Objects that {context.results.base} gets wrong and a source right (fixed), and the reverse "
+        "(broken)."
+    )
+    caption = context.caption(protocol, text, point=HEADLINE_POINT)
+    return source_table(context, protocol, "balance", caption, columns, cells)
+
+
+def labels_tables(
+    context: Context, protocol: str, pairs: tuple[tuple[str, str], ...], label: str
+) -> list[Table]:
+    """One table for each pair of classes, both directions side by side."""
+    tables = []
+    for at, pair in enumerate(pairs):
+        both = (pair, pair[::-1])
+        counts = [called(context, protocol, true, predicted) for true, predicted in both]
+        if not all(counts):
+            continue
+        columns: list[Column] = []
+        for (true, predicted), rows in zip(both, counts, strict=True):
+            group = (
+                f"{true} called {predicted}, of {mean_count(max(row['objects'] for row in rows.values()))}"
+            )
+            columns += heads(("top label", "same first", "Δ rate", "interval"), group)
+
+        def cells(source: str, both: tuple = both, counts: list = counts) -> list[Cell]:  # type: ignore[type-arg]
+            found: list[Cell] = []
+            for (true, predicted), rows in zip(both, counts, strict=True):
+                row = rows.get(source)
+                for name in ("top_label", "same_class_first"):
+                    found.append(Cell(mean_count(row[name]) if row else "–"))
+                found += difference_cells(called_gap(context, protocol, source, true, predicted))
+            return found
+
+        text = (
+            f"{pair[0]} called {pair[1]}, and the reverse: trading one for the other gains nothing. Δ rate "
+            f"in percent points against {context.results.base}."
+        )
+        note = (
+            "Top label: the object's highest-scoring label, what the system calls it. Same first: the "
+            "permissive count, where any box of the right class makes an object correct."
+        )
+        caption = context.caption(protocol, text, point=HEADLINE_POINT)
+        tables.append(source_table(context, protocol, "misclassifications", caption, columns, cells, note,
+                                   label=f"{label}-{at}"))  # fmt: skip
+    return tables
+
+
+def _brief_table(context: Context, protocol: str) -> Table:
+    """Another protocol in one table."""
+    columns = [*heads(("mAP50",)), *heads(_DELTA, "mAP50, AP points")]
+    columns += [Column("judgement", "left", group="mAP50, AP points"), Column("P(best)")]
+    columns += heads(("balance", "interval"), "objects, equal precision")
+    ranks = context.means("ranks", protocol, quantity="mAP50")
+
+    def cells(source: str) -> list[Cell]:
+        rank = ranks.get(source)
+        return [
+            Cell(_score(context, protocol, source)), *difference_cells(context.gap(protocol, source)),
+            _judgement(context, protocol, source), Cell(decimal(rank["p_best"]) if rank else "–"),
+            *difference_cells(context.gap(protocol, source, "balance", "all", HEADLINE_POINT)),
+        ]  # fmt: skip
+
+    caption = context.caption(protocol, "The same in short.", point=HEADLINE_POINT)
+    return source_table(context, protocol, "differences", caption, columns, cells, failed=True)
