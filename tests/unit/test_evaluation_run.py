@@ -401,18 +401,32 @@ def test_every_source_failed(tmp_path: Path) -> None:
 
 
 def test_without_the_reference_nothing_is_compared_at_points_that_it_sets(run: Path) -> None:
+    found = {key: path for key, path in discover(run).items() if key.source != "visible"}
+    result = evaluate(found, truths(run), settings=SETTINGS)
+    said = [warning for warning in result.warnings if "no test result of 'visible'" in warning]
+    assert [text.split(":")[0] for text in said] == ["retrained, seed 0", "retrained, seed 1"]
+    headline = result.operating[result.operating.operating_point == HEADLINE]
+    assert len(headline) == 4 and not headline.reached.any()
+    assert result.balance.empty and result.changes.empty
+    recall = result.differences[
+        (result.differences.quantity == "recall") & (result.differences.stratum == "all")
+    ]
+    assert set(recall.operating_point) == set(POINTS) - {"equal_precision", "kept_threshold"}
+
+
+def test_a_seed_that_the_reference_lacks_takes_its_goal_from_another_one(run: Path) -> None:
     found = {key: path for key, path in discover(run).items() if key.source != "visible" or key.seed}
     result = evaluate(found, truths(run), settings=SETTINGS)
     said = [warning for warning in result.warnings if "no test result of 'visible'" in warning]
-    assert len(said) == 1 and said[0].startswith("retrained, seed 0")
-    headline = result.operating[result.operating.operating_point == HEADLINE]
-    assert not headline[headline.seed == 0].reached.any()
+    assert len(said) == 1 and said[0].startswith("retrained, seed 0") and "another of its seeds" in said[0]
+    kept = result.operating[result.operating.operating_point == "kept_threshold"]
+    assert kept.threshold.nunique() == 1 and len(kept) == 5
     assert set(result.balance.seed) == set(result.changes.seed) == {1}
     seeds = result.differences[result.differences.reference == "average"]
     seeds = (
         seeds[(seeds.source == "infrared") & (seeds.quantity == "recall")].set_index("operating_point").seeds
     )
-    assert seeds.to_dict() == {p: 1 if p in ("equal_precision", "kept_threshold") else 2 for p in POINTS}
+    assert seeds.to_dict() == dict.fromkeys(POINTS, 2)
     row = result.confidence.set_index(["source", "seed"]).loc[("infrared", 0)]
     assert math.isnan(row.raw_difference) and row.raw > 0
 
