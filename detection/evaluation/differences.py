@@ -110,9 +110,11 @@ def _comparable(
     scores: Mapping[Detector, DetectorScore], detector: Detector, reference: str
 ) -> dict[Quantity, Replicates]:
     """Return the quantities of a detector; without a reference none at the points that it sets."""
-    protocol, _, seed = detector
-    base = scores.get((protocol, reference, seed))
-    set_by_it = () if base is not None and base.quantities else (EQUAL_PRECISION, KEPT)
+    there = any(
+        score.quantities for (protocol, source, _), score in scores.items()
+        if (protocol, source) == (detector[0], reference)
+    )  # fmt: skip
+    set_by_it = () if there else (EQUAL_PRECISION, KEPT)
     return {q: r for q, r in scores[detector].quantities.items() if q.point not in set_by_it}
 
 
