@@ -24,7 +24,7 @@ def bench_evaluate(
 ) -> None:
     """Time an evaluation with all its intervals, on random predictions, and measure its memory.
 
-    180 detectors: --sources 30 --seeds 3 --protocols 2 --images 1260 (some 6 GB of predictions in TMPDIR).
+    180 detectors: --sources 30 --seeds 3 --protocols 2 --images 1260 (11 GB of predictions in TMPDIR).
     """
     from .commands.bench import bench_evaluate as work
 

@@ -78,15 +78,15 @@ def load_results(run: Path) -> Results:
     """
     if not run.is_dir():
         raise ReportError(f"{run}: no such folder; give one that `regionfuse run` or `compare` wrote")
-    is_run = (run / "manifest.json").is_file() or not (run / "detection.csv").is_file()
-    manifest = _read_json(run / "manifest.json", required=is_run) or {"schema": SCHEMA}
+    in_place = (run / "detection.csv").is_file()  # as `regionfuse compare` leaves them
+    manifest = _read_json(run / "manifest.json", required=not in_place) or {"schema": SCHEMA}
     if manifest.get("schema") != SCHEMA:
         raise ReportError(
             f"{run / 'manifest.json'}: found schema {manifest.get('schema')!r} of another version, expected "
             f"{SCHEMA}; run `regionfuse run` again with this version, work that is not affected is reused"
         )
     manifest.setdefault("dataset", {})
-    folder = run / "tables" if (run / "tables").is_dir() or is_run else run
+    folder = run if in_place else run / "tables"
     missing: list[str] = []
     tables: dict[str, pd.DataFrame] = {}
     for name in TABLES:

@@ -38,6 +38,7 @@ from .quantities import ALL, Quantity, Replicates, Stratum, detector_quantities,
 from .records import TEST, GroundTruth, PredictionKey
 from .resample import draw_blocks
 from .tide import ERRORS, tide_errors
+from .write import parquet_bytes
 
 Detector = tuple[str, str, int]
 """Protocol, source, seed."""
@@ -68,7 +69,7 @@ class DetectorScore:
     Attributes:
         tables: rows of the tables that have one row or more per detector, by the table's name.
         confusion: misclassification matrices on test.
-        objects: outcomes of the test objects.
+        objects: outcomes of the test objects, as :func:`~.write.parquet_bytes` packs them.
         quantities: replicates of each quantity on test, none at points that a missing reference would have
             set; empty without test predictions.
         draws: shape (R,), float32, mAP50 on each bootstrap draw of the test blocks.
@@ -77,7 +78,7 @@ class DetectorScore:
 
     tables: Mapping[str, list[Row]]
     confusion: pd.DataFrame | None
-    objects: pd.DataFrame | None
+    objects: bytes | None
     quantities: Mapping[Quantity, Replicates]
     draws: np.ndarray
     warnings: tuple[str, ...]
@@ -163,7 +164,7 @@ def score_detector(
     return DetectorScore(
         tables,
         confusion_table(key, found, thresholds),
-        objects_table(key, found, thresholds, settings.image_size),
+        parquet_bytes(objects_table(key, found, thresholds, settings.image_size)),
         quantities,
         _draws(matches, found.truth, settings.draws),
         tuple(warnings),
