@@ -56,7 +56,7 @@ class Results:
 
     @cached_property
     def reference(self) -> str:
-        """The source that the others are compared with: named in the manifest, else visible, else the first."""
+        """The source that the others are compared with."""
         named = str(self.manifest.get("reference") or "")
         balance = self.tables.get("balance")
         used = [] if balance is None else list(balance["reference"].unique())
@@ -132,7 +132,7 @@ class Results:
         return frame[frame["protocol"] == protocol]
 
     def objects(self, protocol: str, seed: int) -> pd.DataFrame | None:
-        """Outcomes of one seed's detectors for every object, and their other predictions; None without a file.
+        """Outcomes of one seed's detectors for every object, and other predictions; None without a file.
 
         Boxes are xyxy in absolute pixels of the original image.
 

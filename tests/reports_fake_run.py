@@ -340,7 +340,7 @@ def block_of(fake: Fake, image_id: int) -> str:
 
 
 def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
-    """Simulated detectors: key and COCO results. Difficulty and visibility of an object are the same for all."""
+    """Simulated detectors: key and COCO results. How easy an object is is the same for all."""
     shared = np.random.default_rng(fake.random_seed + (split == "val"))
     ease = shared.normal(0, 1, len(objects))
     for position, source in enumerate(fake.sources):
@@ -357,8 +357,8 @@ def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
                     found += _of_object(fake, item, level + easy, random)
                 for _ in range(4 * fake.images):
                     box = [*random.uniform(0, 200, 2), *random.uniform(8, 60, 2)]
-                    found.append(_result(int(random.integers(1, fake.images + 1)), fake.classes,
-                                         int(random.integers(len(fake.classes))), box, random.normal(-2, 1)))  # fmt: skip
+                    image, label = (int(random.integers(most)) for most in (fake.images, len(fake.classes)))
+                    found.append(_result(image + 1, label, box, random.normal(-2, 1)))
                 yield PredictionKey(protocol, source, seed, split), found
 
 
@@ -372,16 +372,16 @@ def _of_object(fake: Fake, item: dict[str, Any], level: float, random: Any) -> l
     box = np.array([x1, y1, x2, y2]) + shift
     box = [*box[:2], *np.maximum(box[2:] - box[:2], 2.0)]
     true, logit = fake.classes.index(item["class"]), level + random.normal(0, 0.8)
-    found = [_result(item["image_id"], fake.classes, true, box, logit)]
+    found = [_result(item["image_id"], true, box, logit)]
     likely = {"Truck": "Car", "Car": "Truck", "Bus": "Truck"}.get(item["class"])
     if likely in fake.classes and random.uniform() < 0.3:
         other = fake.classes.index(likely)
-        found.append(_result(item["image_id"], fake.classes, other, box, logit + random.normal(-0.4, 1)))
+        found.append(_result(item["image_id"], other, box, logit + random.normal(-0.4, 1)))
         found = found[1:] if random.uniform() < 0.2 else found
     return found
 
 
-def _result(image_id: int, classes: tuple[str, ...], label: int, box: Any, logit: float) -> dict[str, Any]:
+def _result(image_id: int, label: int, box: Any, logit: float) -> dict[str, Any]:
     score = float(np.clip(1 / (1 + np.exp(-logit)), 0.001, 0.999))
     return {"image_id": image_id, "category_id": label + 1, "bbox": [round(float(v), 2) for v in box],
             "score": round(score, 5)}  # fmt: skip

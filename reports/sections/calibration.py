@@ -13,7 +13,7 @@ _KINDS = {"rank": "rank (precision at that confidence)", "calibrated": "calibrat
 
 
 def calibration_section(context: Context) -> list[Block] | str:
-    """Paired confidences, reliability, and calibration errors before and after a temperature fitted on val."""
+    """Paired confidences, reliability, and calibration before and after a temperature fitted on val."""
     first, blocks = context.headline_protocol, []
     for protocol in context.results.protocols:
         blocks += _confidence_table(context, protocol)

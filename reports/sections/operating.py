@@ -72,7 +72,8 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
 def points_table(context: Context, protocol: str) -> Table:
     """Every operating point of one protocol, a row a source."""
     columns = (
-        Column("Source", "left"), Column("threshold"), *heads(("precision, %", "recall, %", "false alarms"), "on test"),
+        Column("Source", "left"), Column("threshold"),
+        *heads(("precision, %", "recall, %", "false alarms"), "on test"),
         *heads(("fixed", "broken", "balance", "interval"), "objects"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
