@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from .classes import unknown_class
 from .findings import Findings
-from .labels import ImageLabels, clipped, is_degenerate, unknown_class
-from .records import Box
-
-SMALL, LARGE = 32**2, 96**2
-"""COCO's limits between small, medium and large objects, in square pixels."""
+from .labels import ImageLabels, clipped, is_degenerate, usable_boxes
+from .records import SIZES, Box, size_names
 
 
 def check_boxes(
@@ -19,8 +17,8 @@ def check_boxes(
     classes: tuple[str, ...],
     found: Findings,
 ) -> list[Box]:
-    """Check all boxes; return those that a run would use."""
-    sound = []
+    """Check all boxes; return the objects that a run would count."""
+    sound: list[Box] = []
     for stem, each in labels.items():
         size = sizes.get(stem)
         if size is not None and each.size is not None and each.size != size:
@@ -29,35 +27,52 @@ def check_boxes(
             found.add("warning", "annotation-size", what, example, [each.source])
         if not each.boxes:
             found.add("info", "empty", "labelled images without any object", stem, [each.source])
-        for box, count in Counter(each.boxes).items():
+        for (label, xyxy), count in Counter((box.label, box.xyxy) for box in each.boxes).items():
             if count > 1:
-                example = f"{stem}: {box.label} at {_shown(box)} stands {count} times"
-                found.add("warning", "box-repeated", "boxes given more than once", example, [each.source])
+                example = f"{stem}: {_shown(Box(label, xyxy))} is given {count} times"
+                what = "boxes given more than once, used once"
+                found.add("warning", "box-repeated", what, example, [each.source])
         for box in each.boxes:
-            if box.label not in classes:
-                example = f"{each.source}: {unknown_class(box.label, classes)}"
-                found.add("error", "unknown-class", "objects of an unknown class", example, [each.source])
-                continue
-            cut = box if size is None else clipped(box, *size)
-            if is_degenerate(cut):
-                example = f"{stem}: {box.label} at {_shown(box)}"
-                what = "boxes without area inside their image, left out of every run"
-                found.add("warning", "box-degenerate", what, example, [each.source])
-                continue
-            if cut is not box:
-                example = f"{stem}: {box.label} at {_shown(box)}"
-                what = "boxes that reach beyond their image, cut to it in every run"
-                found.add("warning", "box-outside", what, example, [each.source])
-            sound.append(cut)
+            _check_box(stem, each, box, size, classes, found)
+        usable = usable_boxes(each.boxes, size)
+        sound += [box for box in usable if not box.ignore and box.label in classes]
     return sound
+
+
+def _check_box(
+    stem: str,
+    labels: ImageLabels,
+    box: Box,
+    size: tuple[int, int] | None,
+    classes: tuple[str, ...],
+    found: Findings,
+) -> None:
+    example, files = f"{stem}: {_shown(box)}", [labels.source]
+    if box.ignore:
+        what = "regions that are neither trained on nor counted (crowd, ignore, difficult, ignored classes)"
+        found.add("info", "ignored", what, example, files)
+    elif box.label not in classes:
+        example = f"{labels.source}: {unknown_class(box.label, classes)}"
+        found.add("error", "unknown-class", "objects of an unknown class", example, files)
+        return
+    if box.xyxy[2] < box.xyxy[0] or box.xyxy[3] < box.xyxy[1]:
+        what = "boxes that end before they begin, left out of every run"
+        found.add("warning", "box-reversed", what, example, files)
+        return
+    cut = box if size is None else clipped(box, *size)
+    if is_degenerate(cut):
+        what = "boxes without area inside their image, left out of every run"
+        found.add("warning", "box-degenerate", what, example, files)
+    elif cut is not box:
+        what = "boxes that reach beyond their image, cut to it in every run"
+        found.add("warning", "box-outside", what, example, files)
 
 
 def size_counts(boxes: Sequence[Box]) -> dict[str, int]:
     """Return the numbers of small, medium and large boxes."""
-    small = sum(box.area < SMALL for box in boxes)
-    large = sum(box.area > LARGE for box in boxes)
-    return {"small": small, "medium": len(boxes) - small - large, "large": large}
+    counts = Counter(size_names([box.area for box in boxes]).tolist())
+    return {name: counts[name] for name in SIZES}
 
 
 def _shown(box: Box) -> str:
-    return "({})".format(", ".join(f"{value:g}" for value in box.xyxy))
+    return "{} at ({})".format(box.label, ", ".join(f"{value:g}" for value in box.xyxy))

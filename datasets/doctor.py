@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .box_checks import check_boxes, size_counts
+from .classes import BACKGROUND, class_rules
 from .conditions import read_conditions
-from .errors import DataError
+from .errors import DataError, RegionFuseError
 from .findings import DoctorReport, Finding, Findings
 from .image_checks import check_images
-from .labels import (
-    ImageLabels,
-    class_names,
-    label_files,
-    read_labels,
-)
+from .labels import ImageLabels, SetLabels, label_files, read_labels
 from .layout import ANNOTATION_ALIASES, Layout, plain, subfolders
 from .load import find_layout
 from .pairing import Matching, match
+from .registration import check_registration
 
 Progress = Callable[[int, int, str], None]
 __all__ = ["DoctorReport", "Finding", "examine"]
@@ -33,6 +30,8 @@ def examine(
     visible: Path | str | None = None,
     annotations: Path | str | None = None,
     classes: Sequence[str] | None = None,
+    ignore_classes: Sequence[str] = (),
+    merge_classes: Mapping[str, str] | None = None,
     conditions: Path | str | None = None,
     progress: Progress | None = None,
 ) -> DoctorReport:
@@ -49,13 +48,18 @@ def examine(
         return DoctorReport(format, str(root), 0, tuple(classes or ()), found.collected())
     _check_matching(layout, matching, found)
     sizes = check_images(matching, found, progress)
-    labels = _read(layout, matching, found)
+    check_registration(matching, sizes, found, progress)
+    read = read_labels(layout, matching.pairs)
+    for file, reason in read.broken:
+        found.add("error", "annotation", "unreadable label files", str(reason), [file])
     try:
-        names = class_names(layout, labels.values(), classes)
-    except DataError as error:
-        found.add("error", "annotation", "unreadable label files", str(error))
-        names = tuple(classes or layout.classes)
+        rules = class_rules(classes, ignore_classes, merge_classes)
+        labels, names = rules.apply(layout, read)
+    except RegionFuseError as error:
+        found.add("error", "classes", "classes that cannot be used", str(error))
+        labels, names = read.images, tuple(classes or layout.classes or read.classes)
     boxes = check_boxes(labels, sizes, names, found)
+    _check_reading(read, names, found)
     _check_coverage(layout, matching, labels, found)
     for name in names:
         if labels and not any(box.label == name for box in boxes):
@@ -97,26 +101,18 @@ def _check_matching(layout: Layout, matching: Matching, found: Findings) -> None
         found.add("error", "no-pairs", "no pair is complete", f"looked for images of equal names in {where}")
 
 
-def _read(layout: Layout, matching: Matching, found: Findings) -> dict[str, ImageLabels]:
-    """Read the labels stem by stem, so that one bad file does not hide the others."""
-    labels: dict[str, ImageLabels] = {}
-    if any(path.is_file() for path in layout.annotations):
-        try:
-            return dict(read_labels(layout, matching.pairs))
-        except DataError as error:
-            found.add("error", "annotation", "unreadable label files", str(error), layout.annotations)
-            return {}
-    try:
-        files = label_files(layout)
-    except DataError as error:
-        found.add("error", "annotation", "unreadable label files", str(error))
-        return {}
-    for stem in matching.pairs.keys() & files.keys():
-        try:
-            labels.update(read_labels(layout, [stem], files))
-        except DataError as error:
-            found.add("error", "annotation", "unreadable label files", str(error), [files[stem]])
-    return dict(sorted(labels.items()))
+def _check_reading(labels: SetLabels, classes: tuple[str, ...], found: Findings) -> None:
+    """Tell how the label files were understood."""
+    if labels.from_zero is not None:
+        what = "VOC boxes that count pixels from 0 (an edge at 0 or a fraction), used as written"
+        found.add("warning", "voc-from-zero", what, f"first shown by {labels.from_zero}", [labels.from_zero])
+    if BACKGROUND in labels.classes and BACKGROUND not in classes:
+        what = "an empty category whose name stands for 'no object', left out"
+        found.add("warning", "background", what, repr(BACKGROUND))
+    for each in labels.images.values():
+        for reason in each.skipped:
+            what = "labelled objects left out of every run"
+            found.add("warning", "object-skipped", what, f"one {reason} in {each.source}", [each.source])
 
 
 def _check_coverage(
@@ -126,7 +122,7 @@ def _check_coverage(
     folders = [folder for folder in layout.annotations if folder.is_dir()]
     if folders:
         try:
-            files = label_files(layout)
+            files = label_files(layout, matching.pairs)
         except DataError:
             return  # reported when the labels were read
         images = matching.pairs.keys()

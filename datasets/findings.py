@@ -37,8 +37,9 @@ class DoctorReport:
         pairs: number of complete pairs.
         classes: class names in their order.
         findings: errors first, then warnings, then infos.
-        class_counts: class -> number of objects, in class order, zeros included.
-        size_counts: ``small``, ``medium``, ``large`` (COCO: areas below 32^2, below 96^2, above) -> objects.
+        class_counts: class -> number of objects, in class order, zeros included; regions to be ignored are
+            not counted.
+        size_counts: ``small``, ``medium``, ``large`` -> objects, see :func:`~.records.size_names`.
         class_size_counts: class -> the same three counts.
         image_sizes: ``WIDTHxHEIGHT`` -> number of pairs, most frequent first.
     """

@@ -1,4 +1,4 @@
-"""The doctor's look at the images: unreadable, unequal, doubled, 16-bit, bordered."""
+"""The doctor's look at the images: unreadable, unequal, repeated, turned, 16-bit, bordered."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def check_images(
             found.add(
                 "info", "black-border", "images with black borders of registration", example, [each.path]
             )
+        if each.orientation != 1:
+            what = "images that EXIF asks to turn, used as stored here but turned by other programs"
+            example = f"{each.path} (orientation {each.orientation})"
+            found.add("warning", "exif-orientation", what, example, [each.path])
     for each in infrared:
         if each.bits == 16:
             what = "16-bit infrared images, each stretched between its own percentiles"

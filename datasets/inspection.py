@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .errors import DataError
 from .images import channels_equal, decode
@@ -16,6 +18,7 @@ from .similarity import pixel_hash
 BORDER_SHARE = 0.005
 """A black region at the edge counts from this share of the image."""
 _BLACK = 8  # grey levels of 255; JPEG leaves a little noise in black
+_ORIENTATION = 0x0112  # tag of the EXIF orientation
 _STRAIGHT = 1.5  # pixels by which the inner edge of a border may leave a straight line
 
 
@@ -31,6 +34,7 @@ class ImageFacts:
         grey: whether all channels are equal.
         pixels: hash of the decoded pixels, the same for a grey image stored in one or in three channels.
         border: share of the image that is black border, see :func:`black_border`.
+        orientation: EXIF orientation, 1 (as stored) to 8.
     """
 
     path: Path
@@ -40,6 +44,7 @@ class ImageFacts:
     grey: bool = False
     pixels: str = ""
     border: float = 0.0
+    orientation: int = 1
 
 
 def inspect_image(path: Path) -> ImageFacts:
@@ -57,7 +62,21 @@ def inspect_image(path: Path) -> ImageFacts:
         grey=grey,
         pixels=pixel_hash(plane if grey else image),
         border=black_border(plane if grey else _brightest(image)),
+        orientation=exif_orientation(path),
     )
+
+
+def exif_orientation(path: Path) -> int:
+    """Return the EXIF orientation of an image file from its header: 1 (as stored) to 8; 1 for none."""
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif() if image.format != "PNG" else Image.Exif()
+            if image.format == "PNG" and "exif" in image.info:  # getexif would decode a PNG without EXIF
+                exif.load(image.info["exif"])
+            orientation = exif.get(_ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, struct.error):  # damaged EXIF turns no image
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def black_border(plane: NDArray[Any]) -> float:

@@ -112,6 +112,11 @@ def listed_stem(entry: str) -> str:
     return stem_of(name) if name.lower().endswith(IMAGE_EXTENSIONS) else name
 
 
+def without_modality(stem: str) -> str:
+    """Return a stem without the word for the modality at an end: ``07`` for ``IR_07`` and ``07_vis``."""
+    return _MODALITY.sub("", stem, count=1)
+
+
 def _by_stem(folders: Iterable[Path], ending: str, ending_needed: bool) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for folder in folders:
@@ -125,7 +130,7 @@ def _by_stem(folders: Iterable[Path], ending: str, ending_needed: bool) -> dict[
 def _without_modality(files: dict[str, list[Path]]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for stem, paths in files.items():
-        found.setdefault(_MODALITY.sub("", stem, count=1), []).extend(paths)
+        found.setdefault(without_modality(stem), []).extend(paths)
     return found
 
 

@@ -221,9 +221,9 @@ def _cost(pairs: PairSet, subset: dict[str, int], fractions: Sequence[float]) ->
     objects = {name: [0, 0, 0] for name in pairs.classes}
     for pair in pairs:
         if pair.stem in subset:
-            for box in pair.boxes:
+            for box in pair.objects:
                 objects[box.label][subset[pair.stem]] += 1
-    present = {name for pair in pairs for name in {box.label for box in pair.boxes}}
+    present = {name for pair in pairs for name in {box.label for box in pair.objects}}
     for name in sorted(present):
         found = objects[name]
         if found[0] == 0:

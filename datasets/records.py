@@ -41,12 +41,13 @@ class Box:
         label: class name as written in the annotation file (never an index).
         xyxy: left, top, right, bottom; absolute pixels of the original image, origin at the top left
             corner, right and bottom exclusive (width = right - left).
-        difficult: VOC's flag; kept, and scored like any other object.
+        ignore: a region that is not to be counted, neither as an object nor as a false alarm: a crowd, an
+            object marked ``ignore`` (COCO) or ``difficult`` (VOC), or of a class that the user ignores.
     """
 
     label: str
     xyxy: tuple[float, float, float, float]
-    difficult: bool = False
+    ignore: bool = False
 
     @property
     def area(self) -> float:
@@ -65,7 +66,7 @@ class Pair:
         visible: path of the visible image.
         width: width of both images in pixels.
         height: height of both images in pixels.
-        boxes: annotated objects; empty when there are none.
+        boxes: annotated objects and regions to be ignored; empty when there are none.
         annotation: file the boxes come from, or None when the set has no labels.
         tags: condition tags such as ``night`` or ``smoke``; empty when unknown.
         scene: name of the scene the pair belongs to, when the data set tells.
@@ -80,6 +81,16 @@ class Pair:
     annotation: Path | None = None
     tags: tuple[str, ...] = ()
     scene: str | None = None
+
+    @property
+    def objects(self) -> tuple[Box, ...]:
+        """The boxes that count: all but the regions to be ignored."""
+        return tuple(box for box in self.boxes if not box.ignore)
+
+    @property
+    def ignored(self) -> tuple[Box, ...]:
+        """The regions to be ignored."""
+        return tuple(box for box in self.boxes if box.ignore)
 
 
 @dataclass(frozen=True)

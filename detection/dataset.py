@@ -1,5 +1,10 @@
 """Train images and boxes for the detector, straight from the pairs: no label files, so none can go stale.
 
+Regions to be ignored (crowds, ignored classes) are no targets, and calling them background would teach the
+detector to miss what they hold: they are filled with the letterbox's grey, except where an object's box lies
+over them, whose pixels stay. To mask the loss there instead, Ultralytics' assigner and all augmentations
+would have to be rewritten.
+
 Order of the images and their augmentation depend on (seed, epoch, image) alone: not on the number of worker
 processes, nor on what ran before. A training that goes on after an interruption sees the very same batches.
 """
@@ -37,6 +42,8 @@ from .yolo import (
 
 logger = logging.getLogger(__name__)
 
+GREY = 114
+"""Level of the letterbox, and of regions to be ignored."""
 MEMORY_LIMIT = 2 * 2**30
 """Decoded images are kept in memory up to this many bytes; larger sets are read again in every epoch."""
 
@@ -169,6 +176,7 @@ class DetectionDataset(YOLODataset):
                 f"{path}: expected {pair.width} x {pair.height} pixels like its pair {pair.stem!r}, "
                 f"found {image.shape[1]} x {image.shape[0]}"
             )
+        image = without_ignored(image, pair)
         return np.ascontiguousarray(scaled_to(image, self.recipe.image_size)[..., ::-1])
 
     def _preload(self) -> None:
@@ -219,11 +227,26 @@ def scaled_to(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, target, interpolation=cv2.INTER_LINEAR)
 
 
+def without_ignored(image: np.ndarray, pair: Pair) -> np.ndarray:
+    """Return an ``H x W x 3`` uint8 image with the regions to be ignored in grey, objects untouched."""
+    if not pair.ignored:
+        return image
+    hidden = np.zeros(image.shape[:2], dtype=bool)
+    for boxes, value in ((pair.ignored, True), (pair.objects, False)):
+        for box in boxes:
+            left, top, right, bottom = box.xyxy
+            rows = slice(max(0, int(top)), max(0, int(np.ceil(bottom))))
+            hidden[rows, max(0, int(left)) : max(0, int(np.ceil(right)))] = value
+    filled = image.copy()
+    filled[hidden] = GREY
+    return filled
+
+
 def train_digest(pairs: PairSet, stems: Sequence[str], image_of: Callable[[str], Path]) -> str:
     """Return the SHA-256 over names, boxes and image bytes of the given stems."""
     digest = hashlib.sha256()
     for stem in sorted(stems):
-        boxes = [(box.label, box.xyxy) for box in pairs[stem].boxes]
+        boxes = [(box.label, box.xyxy, box.ignore) for box in pairs[stem].boxes]
         digest.update(repr((stem, boxes)).encode())
         try:
             digest.update(image_of(stem).read_bytes())
@@ -234,8 +257,8 @@ def train_digest(pairs: PairSet, stems: Sequence[str], image_of: Callable[[str],
 
 def _label(pair: Pair, classes: Sequence[str], path: Path) -> dict[str, Any]:
     """Turn the boxes of a pair into Ultralytics' label record: centre, width, height as fractions."""
-    rows: dict[tuple[float, ...], None] = {}
-    for box in pair.boxes:
+    rows: list[tuple[float, ...]] = []
+    for box in pair.objects:
         if box.label not in classes:
             raise DataError(
                 f"{pair.annotation or pair.stem}: class {box.label!r} is not one of {', '.join(classes)}"
@@ -248,11 +271,9 @@ def _label(pair: Pair, classes: Sequence[str], path: Path) -> dict[str, Any]:
             )
             continue
         centre = ((left + right) / 2 / pair.width, (top + bottom) / 2 / pair.height)
-        row = (classes.index(box.label), *centre, (right - left) / pair.width, (bottom - top) / pair.height)
-        if row in rows:
-            logger.warning("%s: a box of class %s stands twice; used once", pair.stem, box.label)
-        rows[row] = None
-    table = np.array(list(rows), dtype=np.float32).reshape(-1, 5)
+        sides = ((right - left) / pair.width, (bottom - top) / pair.height)
+        rows.append((classes.index(box.label), *centre, *sides))
+    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
     return {
         "im_file": str(path),
         "shape": (pair.height, pair.width),

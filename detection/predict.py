@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torchvision.ops import nms
 
-from ..datasets.errors import DetectorError
+from ..datasets.classes import unknown_class
+from ..datasets.errors import ConfigError, DetectorError
 from ..datasets.images import image_size, read_rgb8
 from ..datasets.storage import write_json
 from .checkpoint import read_detector
@@ -37,14 +39,14 @@ def predict_images(
 ) -> Path:
     """Detect objects and write them as a COCO results list.
 
-    Classes of the detector are mapped to category ids by name; predictions of classes that have no category
-    are dropped, with a warning.
+    Classes of the detector are mapped to category ids by ``recipe.class_map`` and else by name; predictions
+    of classes that have no category are dropped, with a warning.
 
     Args:
         weights: ``.safetensors`` of ours or ``.pt`` of Ultralytics.
         image_of: image id and path of every image.
         categories: category id by class name.
-        recipe: image size, thresholds, device.
+        recipe: image size, thresholds, class map, device.
         out: JSON file, written in full or not at all: ``{image_id, category_id, bbox [left, top, width,
             height] in pixels of the original image, score}``, sorted by image, falling score, category.
         progress: called with (images done, images, message).
@@ -54,11 +56,13 @@ def predict_images(
 
     Raises:
         DetectorError: no weights, or no class in common.
+        ConfigError: the class map names a class that the detector or the data set does not have.
         CheckpointError: unsafe or damaged weights.
         DataError: an image cannot be read.
     """
     model, names = read_detector(Path(weights))
-    ids = _category_ids(names, categories, Path(weights))
+    ids = category_ids(names, categories, recipe.class_map, Path(weights))
+    _warn_about_classes(names, ids, categories, Path(weights))
     device = pick_device(recipe.device)
     model = model.to(device).eval().fuse(verbose=False)
     rows = predict_rows(model, image_of, ids, recipe, device, progress=progress)
@@ -86,7 +90,7 @@ def predict_rows(
         images = [read_rgb8(path) for _, path in batch]
         boxes = detect(model, images, recipe, device)
         for (image_id, _), found in zip(batch, boxes, strict=True):
-            rows += _coco_rows(found, image_id, category_ids)
+            rows += _coco_rows(_one_each(found, category_ids, recipe.nms_iou), image_id, category_ids)
         done += len(batch)
         if progress is not None:
             progress(done, len(image_of), f"detect image {done}/{len(image_of)}")
@@ -155,23 +159,81 @@ def _batches(
             yield group[start : start + size]
 
 
-def _category_ids(names: Sequence[str], categories: Mapping[str, int], path: Path) -> list[int | None]:
-    by_name = {name.strip().casefold(): category for name, category in categories.items()}
-    ids = [by_name.get(name.strip().casefold()) for name in names]
-    unknown = [name for name, category in zip(names, ids, strict=True) if category is None]
-    if len(unknown) == len(names):
+def category_ids(
+    names: Sequence[str], categories: Mapping[str, int], class_map: Mapping[str, str], path: Path
+) -> list[int | None]:
+    """Return the category id of each output of a detector; None: the data set has no such class.
+
+    Names are compared without case and surrounding blanks.
+
+    Args:
+        names: the detector's classes in the order of its outputs.
+        categories: category id by class name.
+        class_map: detector's class -> data set's class, for names that differ.
+        path: the detector, for messages.
+
+    Raises:
+        ConfigError: the class map names a class that one of them does not have.
+        DetectorError: no class in common.
+    """
+    by_name = {_folded(name): category for name, category in categories.items()}
+    known = {_folded(name) for name in names}
+    mapped = {}
+    for own, target in class_map.items():
+        if _folded(own) not in known:
+            raise ConfigError(f"detector.class_map: {path}: {unknown_class(own, names)}")
+        if _folded(target) not in by_name:
+            raise ConfigError(f"detector.class_map: {own}: the data set: {unknown_class(target, categories)}")
+        mapped[_folded(own)] = by_name[_folded(target)]
+    ids = [mapped.get(_folded(name), by_name.get(_folded(name))) for name in names]
+    if not any(ids):
         raise DetectorError(
             f"{path}: its classes ({', '.join(names[:6])}) and the data set's ({', '.join(categories)}) "
-            "have no name in common; give a detector trained on these classes"
+            "have no name in common; give a detector trained on these classes, or detector.class_map "
+            "{detector's class: data set's class}"
         )
+    return ids
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _warn_about_classes(
+    names: Sequence[str], ids: Sequence[int | None], categories: Mapping[str, int], path: Path
+) -> None:
+    unknown = [name for name, category in zip(names, ids, strict=True) if category is None]
     if unknown:
         logger.warning(
             "%s: predictions of %d classes that the data set does not have are dropped (%s)",
             path, len(unknown), ", ".join(unknown[:6]),
         )  # fmt: skip
-    missing = [
-        name for name in categories if name.strip().casefold() not in {n.strip().casefold() for n in names}
-    ]
+    missing = [name for name, category in categories.items() if category not in ids]
     if missing:
-        logger.warning("%s: cannot find the classes %s of the data set", path, ", ".join(missing))
-    return ids
+        logger.warning(
+            "%s: cannot name the classes %s of the data set, their AP will be 0 (detector.class_map maps "
+            "classes of other names)",
+            path,
+            ", ".join(missing),
+        )
+
+
+def _one_each(found: np.ndarray, ids: Sequence[int | None], iou: float) -> np.ndarray:
+    """Suppress what several outputs of one category (``car`` and ``van`` for ``Car``) found at one place.
+
+    Args:
+        found: rows of :func:`detect`, highest score first.
+        ids: category id of each output.
+        iou: predictions of one category that overlap more are suppressed.
+    """
+    several = [category for category in set(ids) if category is not None and ids.count(category) > 1]
+    if not several or not len(found):
+        return found
+    category = np.array([-1 if each is None else each for each in ids])[found[:, 5].astype(int)]
+    kept = np.ones(len(found), dtype=bool)
+    for each in several:
+        rows = np.flatnonzero(category == each)
+        boxes, scores = torch.from_numpy(found[rows, :4]), torch.from_numpy(found[rows, 4])
+        kept[rows] = False
+        kept[rows[nms(boxes, scores, iou).numpy()]] = True
+    return found[kept]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -94,6 +94,8 @@ class DetectorRecipe:
         confidence: predictions below are not stored.
         nms_iou: predictions of one class that overlap more are suppressed.
         max_detections: stored per image.
+        class_map: class of a given detector -> class of the data set, for names that differ. Detectors
+            trained here know the data set's names and do not need it.
         multi_label: one box may be predicted as several classes, as in Ultralytics' own validation.
         device: ``auto`` (a GPU when there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         amp: mixed precision on GPUs; a CPU always computes in float32.
@@ -138,6 +140,7 @@ class DetectorRecipe:
     nms_iou: float = 0.7
     max_detections: int = 300
     multi_label: bool = True
+    class_map: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"
     amp: bool = True
     workers: int = 4
@@ -167,6 +170,7 @@ class DetectorRecipe:
             "model", isinstance(self.model, str) and bool(self.model), "the name or path of a model YAML"
         )
         self._require("weights", self.weights is None or isinstance(self.weights, (str, Path)), "a path")
+        self._require("class_map", _is_class_map(self.class_map), "{detector's class: data set's class, ...}")
         self._require("device", isinstance(self.device, str), "auto, cpu, cuda or cuda:N")
 
     def _require(self, name: str, good: bool, expected: str) -> None:
@@ -180,7 +184,7 @@ class DetectorRecipe:
         Raises:
             ConfigError: an unknown key (with the nearest valid one) or a wrong value.
         """
-        known = [field.name for field in fields(cls)]
+        known = [each.name for each in fields(cls)]
         for key in values:
             if key not in known:
                 close = difflib.get_close_matches(str(key), known, n=1)
@@ -190,9 +194,15 @@ class DetectorRecipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON-serialisable values."""
-        values = asdict(self)
+        values = {**asdict(self), "class_map": dict(self.class_map)}
         values["weights"] = None if self.weights is None else str(self.weights)
         return values
+
+
+def _is_class_map(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and bool(name) for item in value.items() for name in item
+    )
 
 
 def _is_int(recipe: DetectorRecipe, name: str, least: int) -> bool:

@@ -87,18 +87,20 @@ def train_detector(
         folder = images
         images = lambda stem: folder / f"{stem}.png"  # noqa: E731
     train, val = pairs.select(train_stems), pairs.select(val_stems)
-    if not len(train) or not any(pair.boxes for pair in train):
+    if not len(train) or not any(pair.objects for pair in train):
         raise DetectorError(
             f"{pairs.name}: the train split has {len(train)} pairs and no boxes; it needs labelled pairs"
         )
-    if recipe.select == "best_val" and not any(pair.boxes for pair in val):
+    if recipe.select == "best_val" and not any(pair.objects for pair in val):
         raise DetectorError(
             f"{pairs.name}: detector.select is best_val, but the val split has no boxes; use select: last"
         )
     model, info = load_detector(recipe.weights or recipe.model, pairs.classes, seed)
     fingerprint = {
         "recipe": {
-            key: v for key, v in recipe.to_dict().items() if key not in ("device", "workers", "weights")
+            key: v
+            for key, v in recipe.to_dict().items()
+            if key not in ("device", "workers", "weights", "class_map")
         },
         "initial": info.sha256 or model.architecture,
         "seed": seed,

@@ -1,4 +1,4 @@
-"""The commands that are one stage each: train, fuse, score, detect, evaluate, report."""
+"""The commands that are one stage each: train, fuse, score, detect, compare, report."""
 
 from __future__ import annotations
 
@@ -199,39 +199,65 @@ def detect(
 
 
 @_stage
-def evaluate(
+def compare(
     ground_truth: Annotated[Path, typer.Option(help="COCO ground truth of the test images.")],
     predictions: Annotated[
         list[str],
         typer.Option(
-            metavar="SOURCE=FILE", help="COCO results per source, e.g. visible=vis.json. Repeatable."
+            metavar="NAME=FILE",
+            help="COCO results, or Ultralytics' predictions.json. A repeated name is another seed.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the tables.")],
     val_ground_truth: Annotated[
-        Path | None, typer.Option(help="COCO ground truth of val, to choose the operating threshold.")
+        Path | None, typer.Option(help="COCO ground truth of the images to choose operating points on.")
     ] = None,
     val_predictions: Annotated[
-        list[str] | None, typer.Option(metavar="SOURCE=FILE", help="COCO results on val. Repeatable.")
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="COCO results on them. Repeatable.")
     ] = None,
-    reference: Annotated[str, typer.Option(help="Source that the others are compared with.")] = "visible",
-    protocol: Annotated[str, typer.Option(help="Name of the protocol in the tables.")] = "given",
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Source that the others are compared with; default visible, else the first."),
+    ] = None,
+    blocks: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns image,block: images that are not independent share a block."),
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Longer side of what the networks see, for sizes at that scale.")
+    ] = None,
+    per_class_thresholds: Annotated[
+        bool, typer.Option("--per-class-thresholds", help="Choose thresholds class by class.")
+    ] = False,
+    report: Annotated[bool, typer.Option("--report", help="Also write OUT/report/report.pdf.")] = False,
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Score predictions, also those made elsewhere: mAP, object outcomes, misclassifications."""
-    from .commands.evaluate import evaluate as work
+    """Compare predictions made anywhere: mAP, objects fixed and broken, misclassifications, with intervals.
 
-    work(
+    docs/compare.md says what the numbers mean.
+    """
+    from .commands.compare import compare as work
+    from .comparison import Request
+
+    request = Request(
         ground_truth,
         predictions,
         out,
         val_ground_truth,
-        val_predictions or [],
+        val_predictions or (),
         reference,
-        protocol,
-        screen_for(verbose, quiet),
+        blocks,
+        image_size,
+        per_class_thresholds,
+        report,
+        title,
     )
+    work(request, screen_for(verbose, quiet))
+
+
+stages_app.command("evaluate", rich_help_panel="Single stages", help="Another name of compare.")(compare)
 
 
 @_stage

@@ -39,7 +39,11 @@ class Section(BaseModel):
 
 
 class DatasetConfig(Section):
-    """Where the pairs are. Folders are found by name; the optional paths override what is found."""
+    """Where the pairs are. Folders are found by name; the optional paths override what is found.
+
+    Objects of ``ignore_classes`` are neither trained on nor counted; ``merge_classes`` counts a label as
+    another class: ``{truck: car, van: car}``.
+    """
 
     format: Literal["m3fd", "llvip", "flir", "msrs", "roadscene", "tno", "folders"] = "m3fd"
     root: Path
@@ -48,6 +52,13 @@ class DatasetConfig(Section):
     annotations: Path | None = None
     classes: tuple[str, ...] | None = None
     conditions: Path | None = None
+    ignore_classes: tuple[str, ...] = ()
+    merge_classes: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("ignore_classes", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return _split(value)
 
 
 class SplitConfig(Section):
@@ -190,6 +201,13 @@ class QualityConfig(Section):
         return list(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
 
 
+class EvaluationConfig(Section):
+    """How predictions are scored. ``draws``: bootstrap draws behind the ranks, 0 for none."""
+
+    per_class_thresholds: bool = False
+    draws: int = Field(5000, ge=0)
+
+
 class ReportConfig(Section):
     """Words of the report."""
 
@@ -208,6 +226,7 @@ class Config(Section):
     fusion: FusionConfig = FusionConfig()
     detector: dict[str, Any] = Field(default_factory=dict)
     quality: QualityConfig = Field(default_factory=QualityConfig)
+    evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)

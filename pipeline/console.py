@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .store import Progress as Report
+from .store import listening
 
 _QUIET_SECONDS = 15.0  # Without a terminal: a line at most this often.
 
@@ -85,6 +86,20 @@ class Screen:
 
         yield report
         self.say(f"{title} done in {time.monotonic() - started:.1f} s")
+
+
+@contextlib.contextmanager
+def shown_warnings(screen: Screen) -> Iterator[list[str]]:
+    """Show the package's warnings on the screen, each once, and yield the growing list of them."""
+    messages: list[str] = []
+
+    def notice(message: str) -> None:
+        if message not in messages:
+            messages.append(message)
+            screen.warn(message)
+
+    with listening(notice):
+        yield messages
 
 
 def _silent(done: int, total: int, message: str) -> None:

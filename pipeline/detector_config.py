@@ -8,6 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from ..datasets.errors import ConfigError
 from ..detection.recipe import DetectorRecipe
 from .config import FROZEN_WEIGHTS, SHIPPED, Config
 
@@ -16,7 +17,7 @@ def detector_recipe(config: Config) -> tuple[DetectorRecipe, Path | None]:
     """Return the recipe, and the checkpoint of the frozen protocol (None: the detector trained on visible).
 
     Raises:
-        ConfigError: unknown key, wrong type or value.
+        ConfigError: unknown key, wrong type or value, or a class map without a given detector.
     """
     section = dict(config.detector)
     frozen = section.pop(FROZEN_WEIGHTS, None)
@@ -24,7 +25,13 @@ def detector_recipe(config: Config) -> tuple[DetectorRecipe, Path | None]:
         section["weights"] = str(shipped_detector())
     if frozen == SHIPPED:
         frozen = shipped_detector()
-    return recipe_from(section), None if frozen is None else Path(frozen)
+    recipe = recipe_from(section)
+    if recipe.class_map and frozen is None:
+        raise ConfigError(
+            "detector.class_map maps the classes of detector.frozen_weights, which is not given; detectors "
+            "trained in the run have the data set's class names"
+        )
+    return recipe, None if frozen is None else Path(frozen)
 
 
 def recipe_from(section: Mapping[str, Any]) -> DetectorRecipe:

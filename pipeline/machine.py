@@ -15,10 +15,12 @@ PACKAGES = (
     "torchvision",
     "ultralytics",
     "pycocotools",
+    "hotcoco",
     "opencv-python",
     "opencv-python-headless",
     "albumentations",
     "numpy",
+    "scipy",
     "pandas",
     "pyarrow",
     "matplotlib",
@@ -39,11 +41,21 @@ def versions() -> dict[str, str]:
     return found
 
 
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def scoring_workers(scorings: int) -> int:
+    """Return how many processes score ``scorings`` images; starting one takes as long as some thousand."""
+    return cores() if scorings > 2000 else 1
+
+
 def describe_machine() -> dict[str, Any]:
     """Return processor, cores, memory (GiB), GPU, operating system and Python version."""
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": _memory_gib(),
         "gpu": gpu_name(),
         "os": f"{platform.system()} {platform.release()}",

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..datasets.box_checks import size_counts
 from ..datasets.splits import Split
 from ..datasets.storage import write_json, write_text
 from .config import Config, dump_config
 from .execute import Outcome
 from .machine import describe_machine, versions
-from .plan import Plan, with_reference
+from .plan import REFERENCE, Plan, with_reference
 from .stages import read_json
 from .store import Store, Unit
 from .trainings import trained_here
@@ -55,16 +56,19 @@ def write_manifest(
     run = store.run
     pairs = workload.pairs
     doctor = read_json(store.folder(divided) / "doctor.json")
+    stored_split = read_json(store.folder(divided) / "split.json")
     sources = with_reference(config)
+    units = {unit.key: unit for unit in (divided, *plan)}.values()
     earlier = _earlier(run / "manifest.json")
     # Versions and machine of the run that did the work: a later look at its results must not rewrite them.
     same = earlier.get("regionfuse") == __version__ and not outcome_changed(earlier, plan, store)
     manifest = {
-        "schema": 1,
+        "schema": 2,
         "regionfuse": __version__,
         "title": config.report.title or default_title(config),
         "created": earlier.get("created") or _now(),
         "notice": NOTICE if pairs.synthetic else None,
+        "reference": REFERENCE,
         "dataset": {
             "name": pairs.name,
             "format": config.dataset.format,
@@ -91,7 +95,7 @@ def write_manifest(
             "kind": split.kind,
             "seed": split.seed,
             "sha256": split.sha256,
-            "leakage": read_json(store.folder(divided) / "split.json").get("leakage"),
+            **{key: stored_split.get(key) for key in ("leakage", "given_up")},
         },
         "sources": [
             {"name": source.name, "card": _card(plan.fused[source.name], store)} for source in sources
@@ -103,8 +107,8 @@ def write_manifest(
         "config": dump_config(config),
         "versions": earlier["versions"] if same and "versions" in earlier else versions(),
         "machine": earlier["machine"] if same and "machine" in earlier else describe_machine(),
-        "units": [_unit_row(unit, outcome, store) for unit in (divided, *plan)],
-        "warnings": list(dict.fromkeys([*warnings, *_unit_warnings((divided, *plan), outcome, store)])),
+        "units": [_unit_row(unit, outcome, store) for unit in units],
+        "warnings": list(dict.fromkeys([*warnings, *_unit_warnings(units, outcome, store)])),
     }
     write_json(run / "manifest.json", manifest)
 
@@ -183,16 +187,13 @@ def _card(unit: Unit, store: Store) -> dict[str, Any]:
 
 
 def _class_counts(workload: Workload, stems: Iterable[str]) -> dict[str, int]:
-    counts = Counter(box.label for stem in stems for box in workload.pairs[stem].boxes)
+    counts = Counter(box.label for stem in stems for box in workload.pairs[stem].objects)
     return {label: counts.get(label, 0) for label in workload.pairs.classes}
 
 
 def _size_counts(workload: Workload, stems: Iterable[str]) -> dict[str, int]:
-    """Count objects by COCO's size limits, 32 x 32 and 96 x 96 pixels of the original image."""
-    areas = [box.area for stem in stems for box in workload.pairs[stem].boxes]
-    small = sum(area < 32**2 for area in areas)
-    large = sum(area > 96**2 for area in areas)
-    return {"small": small, "medium": len(areas) - small - large, "large": large}
+    """Count objects by COCO's size names, in pixels of the original image."""
+    return size_counts([box for stem in stems for box in workload.pairs[stem].objects])
 
 
 def _earlier(path: Path) -> dict[str, Any]:

@@ -68,12 +68,19 @@ def with_reference(config: Config) -> tuple[SourceConfig, ...]:
     return tuple((reference or [SourceConfig(name=REFERENCE)]) + others)
 
 
+def fused_sources(config: Config) -> tuple[str, ...]:
+    """Return the names of the sources that are fused images, not one modality alone."""
+    single = ("visible", "infrared")
+    return tuple(source.name for source in with_reference(config) if source.spec not in single)
+
+
 def make_plan(
     config: Config,
     recipe: DetectorRecipe,
     frozen: Path | None,
     workload: Workload,
     split: Split,
+    divided: Unit,
     store: Store,
 ) -> Plan:
     """Lay out all units up to the predictions and the fusion metrics.
@@ -84,6 +91,7 @@ def make_plan(
         frozen: detector checkpoint for the frozen protocol; None takes the one trained on visible.
         workload: pairs and hashes.
         split: train, val and test.
+        divided: the unit that made the split and wrote the ground truth.
         store: where results stand.
     """
     plan = Plan()
@@ -140,6 +148,6 @@ def make_plan(
     metrics = config.quality.metrics
     for name, fused in plan.fused.items() if metrics else ():
         plan.quality[name] = quality_unit(
-            name, metrics, workload, split.test, fused, store, device=config.fusion.device
+            name, metrics, workload, split.test, fused, divided, store, device=config.fusion.device
         )
     return plan

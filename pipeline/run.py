@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,17 @@ from ..datasets.storage import sha256_file, write_text
 from ..detection.evaluation.records import FailedSource
 from ..detection.recipe import DetectorRecipe
 from .config import Config, dump_config
-from .console import Screen
+from .console import Screen, shown_warnings
 from .contamination import contaminated
 from .detector_config import detector_recipe
 from .execute import Outcome, execute, require
 from .manifest import write_fusion_table, write_manifest
-from .plan import Plan, make_plan
+from .plan import REFERENCE, Plan, fused_sources, make_plan
 from .publish import publish
+from .quality import ASSOCIATION, write_association_table, write_quality_table
 from .quality import TABLE as QUALITY_TABLE
-from .quality import write_quality_table
 from .stages import EVALUATED, evaluate_unit
-from .store import Store, Unit, digest, explained, listening, locked
+from .store import Store, Unit, digest, explained, locked
 from .trainings import require_trainable
 from .workload import SPLITS, Workload, load_workload, split_unit
 
@@ -68,15 +66,22 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         require(divided, store, screen, outcome)
         split = Split.load(store.folder(divided) / "split.json")
         require_boxes(workload, split, trains=frozen is None or "retrained" in config.protocols)
-        plan = make_plan(config, recipe, frozen, workload, split, store)
+        plan = make_plan(config, recipe, frozen, workload, split, divided, store)
         before = len(warnings)
         seen = contaminated(config, workload, split, store.root / "signatures.npz")
         noticed += warnings[before:]
         execute(list(plan), store, screen, outcome)
-        tables = _evaluate(plan, divided, len(split.test), store, screen, outcome)
+        settings = {
+            "reference": REFERENCE,
+            "image_size": recipe.image_size,
+            "per_class": config.evaluation.per_class_thresholds,
+            "draws": config.evaluation.draws,
+        }
+        tables = _evaluate(plan, divided, len(split.test), store, screen, outcome, settings)
         _publish(plan, divided, tables, split, store, outcome)
         write_fusion_table(config, workload, split, plan, outcome, store, seen)
         write_quality_table(plan.quality, config.quality.metrics, outcome, store)
+        write_association_table(plan.quality, fused_sources(config), outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
         write_manifest(config, detector_facts(recipe), workload, split, divided, plan, outcome, store, notes)
         report = make_report(out, screen)
@@ -85,7 +90,8 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
             for unit in plan
             if unit.key in outcome.failed
         }
-        return RunResult(out, report, failed, len(plan) + 2, outcome.reused)
+        distinct = {unit.key for unit in (divided, *plan, tables)}
+        return RunResult(out, report, failed, len(distinct), outcome.reused)
 
 
 def require_boxes(workload: Workload, split: Split, *, trains: bool) -> None:
@@ -95,14 +101,22 @@ def require_boxes(workload: Workload, split: Split, *, trains: bool) -> None:
         DataError: no annotated objects in test, or none in train where detectors are trained.
     """
     for name in ("train", "test") if trains else ("test",):
-        if not any(workload.pairs[stem].boxes for stem in getattr(split, name)):
+        if not any(workload.pairs[stem].objects for stem in getattr(split, name)):
             raise DataError(
                 f"{workload.pairs.root}: the {name} split has no annotated objects; detection needs boxes "
                 "(dataset.annotations says where they are)"
             )
 
 
-def _evaluate(plan: Plan, divided: Unit, images: int, store: Store, screen: Screen, outcome: Outcome) -> Unit:
+def _evaluate(
+    plan: Plan,
+    divided: Unit,
+    images: int,
+    store: Store,
+    screen: Screen,
+    outcome: Outcome,
+    settings: dict[str, Any],
+) -> Unit:
     good = {key: unit for key, unit in plan.predictions.items() if unit.key in outcome.done}
     if not good:
         reasons = "; ".join(dict.fromkeys(outcome.failed.values()))
@@ -112,7 +126,7 @@ def _evaluate(plan: Plan, divided: Unit, images: int, store: Store, screen: Scre
         for (protocol, source, seed), unit in plan.predictions.items()
         if unit.key in outcome.failed
     ]
-    unit = evaluate_unit(good, failed, divided, images, store)
+    unit = evaluate_unit(good, failed, divided, images, store, settings)
     require(unit, store, screen, outcome)
     return unit
 
@@ -134,7 +148,7 @@ def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store
                 wanted[relative] = store.folder(unit) / f"{name}.json"
     for path in sorted((store.folder(tables) / "tables").iterdir()):
         wanted[f"tables/{path.name}"] = path
-    publish(store.run, wanted, keep=("tables/fusion.csv", QUALITY_TABLE))
+    publish(store.run, wanted, keep=("tables/fusion.csv", QUALITY_TABLE, ASSOCIATION))
 
 
 def detector_facts(recipe: DetectorRecipe) -> dict[str, Any]:
@@ -177,17 +191,3 @@ def _yaml(config: Config) -> str:
     import yaml
 
     return str(yaml.safe_dump(dump_config(config), sort_keys=False, allow_unicode=True))
-
-
-@contextmanager
-def shown_warnings(screen: Screen) -> Iterator[list[str]]:
-    """Show the package's warnings on the screen, each once, and yield the growing list of them."""
-    messages: list[str] = []
-
-    def notice(message: str) -> None:
-        if message not in messages:
-            messages.append(message)
-            screen.warn(message)
-
-    with listening(notice):
-        yield messages

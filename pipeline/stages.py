@@ -9,9 +9,9 @@ its result. Devices, worker numbers and paths do not: the same inputs elsewhere 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..detection.evaluation.records import FailedSource, PredictionKey
 from ..detection.recipe import DetectorRecipe
 from ..reports.marks import TRAINED_HERE
 from .config import Config, SourceConfig
+from .machine import scoring_workers
 from .store import Progress, Store, Unit
 from .trainings import given_weights, is_default
 from .workload import Workload
@@ -83,14 +84,14 @@ def fuse_unit(
 
 
 def recipe_params(recipe: DetectorRecipe) -> dict[str, Any]:
-    """Return what decides a detector's training: the recipe without device, with weights by content."""
+    """Return what decides a detector's training: the recipe less device and class map, weights by content."""
     settings = recipe.to_dict()
     weights = recipe.weights
     settings["weights"] = sha256_file(Path(weights)) if weights and Path(weights).is_file() else weights
     model = Path(recipe.model)
     if model.is_file():
         settings["model"] = sha256_file(model)
-    for key in ("device", "workers"):
+    for key in ("device", "workers", "class_map"):
         settings.pop(key, None)
     return settings
 
@@ -144,8 +145,16 @@ def predict_unit(
     store: Store,
 ) -> Unit:
     """Run a detector on val and test; result: ``val.json`` and ``test.json`` in COCO's result format."""
-    given = None if isinstance(detector, Unit) else sha256_file(detector)
     categories = {label: index for index, label in enumerate(pairs.classes, start=1)}
+    given = None
+    if isinstance(detector, Unit):
+        recipe = replace(recipe, class_map={})  # It was trained on the data set's own names.
+    else:
+        given = sha256_file(detector)
+        if recipe.class_map:  # Wrong names are told before anything is trained or fused.
+            from ..detection.predict import category_ids
+
+            category_ids(_class_names(detector, given), categories, recipe.class_map, detector)
     ids = {pair.stem: index for index, pair in enumerate(pairs, start=1)}
     params = {
         "detector": given,
@@ -154,6 +163,7 @@ def predict_unit(
         "nms_iou": recipe.nms_iou,
         "max_detections": recipe.max_detections,
         "multi_label": recipe.multi_label,
+        "class_map": dict(recipe.class_map),
         "batch_size": recipe.batch_size,
         "categories": categories,
         "images": {name: [(ids[s], s) for s in getattr(split, name)] for name in EVALUATED},
@@ -174,20 +184,33 @@ def predict_unit(
     return Unit("predict", name, params, action, needs=needs, source=source.name)
 
 
+@cache
+def _class_names(detector: Path, digest: str) -> tuple[str, ...]:  # noqa: ARG001 - other content, other names
+    from ..detection.checkpoint import read_detector
+
+    return tuple(read_detector(detector)[1])
+
+
 def evaluate_unit(
     predictions: Mapping[tuple[str, str, int], Unit],
     failed: Sequence[FailedSource],
     divided: Unit,
     images: int,
     store: Store,
+    settings: Mapping[str, Any],
 ) -> Unit:
-    """Score all predictions on ``images`` test images; result: the tables."""
+    """Score all predictions on ``images`` test images; result: the tables.
+
+    ``settings`` are those of :class:`~..detection.evaluation.detector.Settings`.
+    """
     params = {
         "failed": [asdict(row) for row in failed],
         "keys": [list(key) for key in predictions],
+        "settings": dict(settings),
     }
 
     def action(work: Path, progress: Progress) -> None:
+        from ..detection.evaluation.detector import Settings
         from ..detection.evaluation.evaluate import evaluate
 
         paths = {
@@ -201,16 +224,13 @@ def evaluate_unit(
             truth,
             work / "tables",
             failed=failed,
+            settings=Settings(**settings),
             progress=progress,
             workers=scoring_workers(images * len(predictions)),
         )
 
-    return Unit("evaluate", "tables", params, action, needs=(divided, *predictions.values()))
-
-
-def scoring_workers(scorings: int) -> int:
-    """Return how many processes score; below some thousand images their start costs more than it gains."""
-    return min(2, os.cpu_count() or 1) if scorings > 2000 else 1
+    needs = (divided, *predictions.values())
+    return Unit("evaluate", "tables", params, action, needs=needs, version=2)
 
 
 def pairs_needed(split: Split, protocols: Sequence[str], source: str) -> list[str]:

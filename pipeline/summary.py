@@ -2,60 +2,49 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from ..reports.numbers import points
+from .cells import (
+    COVERS,
+    ESTABLISHED,
+    POINTS_NAMES,
+    difference_row,
+    plain_table,
+    results_console,
+    with_interval,
+)
+from .plan import REFERENCE
 from .run import RunResult
+
+_HEADLINE = next(iter(POINTS_NAMES))
+_TEXTS = dict.fromkeys(
+    (
+        *("source", "reference", "protocol", "stratum", "reason", "operating_point"),
+        *("contamination", "trained_here"),
+    ),
+    str,
+)
 
 
 def print_summary(result: RunResult) -> None:
-    """Print one row per protocol and source (mean over seeds, test split) and the path of the PDF."""
-    console = Console(highlight=False, soft_wrap=True)
-    rows = [row for row in _read(result.run / "tables" / "detection.csv") if row["split"] == "test"]
+    """Print one row per protocol and source (mean over seeds, test images) and the path of the PDF."""
+    console = results_console()
+    tables = result.run / "tables"
     manifest = json.loads((result.run / "manifest.json").read_text(encoding="utf-8"))
-    order = [source["name"] for source in manifest["sources"]]
-    fusion = _read(result.run / "tables" / "fusion.csv")
-    marked = {row["source"]: row["contamination"] for row in fusion if row["contamination"]}
-    rows.sort(key=lambda row: order.index(row["source"]))
+    fusion = _read(tables / "fusion.csv")
+    marked = _texts(fusion, "contamination")
     for protocol in manifest["protocols"]:
-        mine = [row for row in rows if row["protocol"] == protocol]
-        table = Table(
-            title=f"Test split, protocol: {protocol}", title_justify="left", box=None, pad_edge=False
-        )
-        table.add_column("source")
-        for column in ("mAP50", "mAP75", "mAP50-95", "precision", "recall"):
-            table.add_column(column, justify="right")
-        table.add_column("to visible, mAP50", justify="right")
-        means = {
-            name: _means([row for row in mine if row["source"] == name and row["status"] == "ok"])
-            for name in dict.fromkeys(row["source"] for row in mine)
-        }
-        reference = (means.get("visible") or {}).get("mAP50")
-        best = max(
-            (mean["mAP50"] for mean in means.values() if mean and mean["mAP50"] is not None), default=None
-        )
-        for name, mean in means.items():
-            if mean is None:
-                reason = next(row["reason"] for row in mine if row["source"] == name)
-                table.add_row(name, "failed", reason[:60])
-                continue
-            cells = [_points(mean[key]) for key in ("mAP50", "mAP75", "mAP50_95", "precision", "recall")]
-            delta = (
-                ""
-                if reference is None or mean["mAP50"] is None or name == "visible"
-                else f"{100 * (mean['mAP50'] - reference):+.1f}"
-            )
-            style = "bold" if best is not None and mean["mAP50"] == best else None
-            table.add_row(f"{name} †" if name in marked else name, *cells, delta, style=style)
-        console.print(table)
-        console.print()
-    trained = [row for row in _read(result.run / "tables" / "fusion.csv") if row.get("trained_here")]
+        _print_protocol(protocol, manifest, tables, marked, console)
+    trained = _texts(fusion, "trained_here")
     if trained:
-        marks = ", ".join(f"{row['source']} ({row['trained_here']})" for row in trained)
+        marks = ", ".join(f"{source} ({text})" for source, text in trained.items())
         console.print(f"trained here: {marks}", markup=False)
     for name, known in marked.items():
         console.print(f"† {name}: {known}; its scores may be too good", style="yellow", markup=False)
@@ -66,20 +55,68 @@ def print_summary(result: RunResult) -> None:
     console.print(f"report: {result.report}", markup=False)
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _print_protocol(
+    protocol: str, manifest: dict[str, Any], tables: Path, marked: dict[str, str], console: Console
+) -> None:
+    detection, summary, differences, operating = (
+        table[table["protocol"] == protocol]
+        for table in map(
+            _read,
+            (
+                tables / f"{name}.csv"
+                for name in ("detection", "detection_summary", "differences", "operating")
+            ),
+        )
+    )
+    scores = summary[summary["split"] == "test"].set_index("source")
+    headline = operating[operating["operating_point"] == _HEADLINE].groupby("source")["precision"].mean()
+    columns = ["source", "mAP50", f"to {REFERENCE}", "precision", "balance", "mAP75", "mAP50-95"]
+    table = plain_table(
+        f"Test images, protocol {protocol}; points; precision and balance at {POINTS_NAMES[_HEADLINE]}",
+        columns,
+    )
+    failed = detection[detection["status"] == "failed"].groupby("source", sort=False)["reason"].first()
+    best = scores["mAP50_mean"].max()
+    for name in (source["name"] for source in manifest["sources"]):
+        label = Text(f"{name} †" if name in marked else name)
+        if name not in scores.index:
+            if name in failed.index:
+                table.add_row(label, "failed", Text(failed[name][:60]))
+            continue
+        row = scores.loc[name]
+        compared = {
+            quantity: difference_row(differences, name, REFERENCE, quantity, protocol=protocol, point=point)
+            for quantity, point in (("mAP50", ""), ("balance", _HEADLINE))
+        }
+        table.add_row(
+            label,
+            points(row["mAP50_mean"]),
+            with_interval(compared["mAP50"]),
+            points(headline.get(name)),
+            with_interval(compared["balance"], 1, 0),
+            points(row["mAP75_mean"]),
+            points(row["mAP50_95_mean"]),
+            style="bold" if row["mAP50_mean"] == best else None,
+        )
+    console.print(table)
+    covers = differences.loc[differences["reference"] == REFERENCE, "covers"].unique()
+    if len(covers):
+        console.print(
+            f"[95 %, all sources together] about {'; '.join(COVERS[each] for each in covers)}; "
+            f"{ESTABLISHED} leaves zero out",
+            markup=False,
+        )
+    console.print()
 
 
-def _means(rows: list[dict[str, str]]) -> dict[str, float | None] | None:
-    if not rows:
-        return None
-    result: dict[str, float | None] = {}
-    for key in ("mAP50", "mAP75", "mAP50_95", "precision", "recall"):
-        values = [float(row[key]) for row in rows if row[key] not in ("", "nan", "NaN")]
-        result[key] = sum(values) / len(values) if values else None
-    return result
+def _read(path: Path) -> pd.DataFrame:
+    """Return a table, its text columns verbatim; an empty cell of any other is NaN."""
+    table = pd.read_csv(path, dtype=_TEXTS, keep_default_na=False, na_values=[""])
+    texts = [name for name in table.columns if name in _TEXTS]
+    return table.fillna(dict.fromkeys(texts, ""))
 
 
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+def _texts(table: pd.DataFrame, column: str) -> dict[str, str]:
+    """Return source -> text of a column of ``fusion.csv``, where there is one."""
+    rows = table[table[column] != ""]
+    return dict(zip(rows["source"], rows[column], strict=True))

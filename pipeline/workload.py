@@ -17,6 +17,7 @@ from ..datasets.similarity import signatures
 from ..datasets.split_list import read_lists
 from ..datasets.splits import Split, make_split
 from ..datasets.storage import write_json
+from ..datasets.visibility import visibility_of
 from .config import Config, DatasetConfig
 from .fingerprint import FileHashes
 from .store import Progress, Unit, digest
@@ -92,9 +93,12 @@ def split_unit(config: Config, workload: Workload, cache: Path) -> Unit:
         divide(config, pairs, progress, cache).save(work / "split.json")
         split = Split.load(work / "split.json")
         shutil.rmtree(work / "ground_truth", ignore_errors=True)
+        # How well objects can be seen matters where they are counted.
+        seen = visibility_of(pairs, split.test, progress)
         for name in SPLITS:
             path = work / "ground_truth" / f"{name}.json"
-            write_ground_truth(pairs, name, getattr(split, name), path, split.blocks)
+            visibility = seen if name == "test" else None
+            write_ground_truth(pairs, name, getattr(split, name), path, split.blocks, visibility=visibility)
         write_json(work / "doctor.json", diagnose(config.dataset, progress))
 
     return Unit("split", pairs.name, params, action, version=2)
@@ -120,7 +124,5 @@ def diagnose(section: DatasetConfig, progress: Progress) -> dict[str, Any]:
 
 
 def _where(section: DatasetConfig) -> dict[str, Any]:
-    return {
-        name: getattr(section, name)
-        for name in ("infrared", "visible", "annotations", "classes", "conditions")
-    }
+    names = ("infrared", "visible", "annotations", "classes", "ignore_classes", "merge_classes", "conditions")
+    return {name: getattr(section, name) for name in names}

@@ -17,42 +17,56 @@ class VocFile:
     """Content of one annotation file.
 
     Attributes:
-        boxes: objects; coordinates as in :class:`~regionfuse.datasets.records.Box`.
+        boxes: objects; ``xyxy`` as written: xmin, ymin, xmax, ymax. ``difficult`` objects are to be ignored.
         size: (width, height) that the file claims, or None when it claims none.
+        skipped: why objects were left out, one text each: no class name, or no box.
     """
 
     boxes: tuple[Box, ...]
     size: tuple[int, int] | None
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def counts_from_zero(self) -> bool:
+        """Whether a coordinate shows that the first pixel is 0: a fraction, or a left or top edge of 0."""
+        return any(value % 1 for box in self.boxes for value in box.xyxy) or any(
+            value == 0 for box in self.boxes for value in box.xyxy[:2]
+        )
 
 
 def read_voc(path: Path) -> VocFile:
     """Read a VOC annotation file.
 
-    VOC counts pixels from 1 and includes the last one, so ``xmin=1, xmax=10`` is ten pixels wide and becomes
-    left 0, right 10. Tools that write 0 for the first pixel get the same left edge.
-
     Raises:
-        DataError: the file is unreadable, no XML, declares a document type, or lacks a needed element.
+        DataError: the file is unreadable, no XML, declares a document type, or has a coordinate that is no
+            number.
     """
     root = _parse(path)
-    boxes = []
+    boxes, skipped = [], []
     for number, element in enumerate(root.iter("object"), start=1):
         label = (element.findtext("name") or "").strip()
-        if not label:
-            raise DataError(f"{path}: object {number} has no class name")
         frame = element.find("bndbox")
-        if frame is None:
-            raise DataError(f"{path}: object {number} ({label}) has no bndbox")
-        xmin, ymin, xmax, ymax = (
-            _number(path, frame, tag, number) for tag in ("xmin", "ymin", "xmax", "ymax")
-        )
-        xyxy = (_zero_based(xmin), _zero_based(ymin), xmax, ymax)
-        boxes.append(Box(label, xyxy, (element.findtext("difficult") or "0").strip() == "1"))
-    return VocFile(tuple(boxes), _size(root))
+        if label in ("", "*"):
+            skipped.append("without a class name")
+        elif frame is None:
+            skipped.append("without a bndbox")
+        else:
+            xmin, ymin, xmax, ymax = (
+                _number(path, frame, tag, number) for tag in ("xmin", "ymin", "xmax", "ymax")
+            )
+            difficult = (element.findtext("difficult") or "0").strip() == "1"
+            boxes.append(Box(label, (xmin, ymin, xmax, ymax), ignore=difficult))
+    return VocFile(tuple(boxes), _size(root), tuple(skipped))
 
 
-def _zero_based(value: float) -> float:
-    return 0.0 if 0 <= value < 1 else value - 1
+def from_first_pixel(box: Box) -> Box:
+    """Return a box of VOC's own counting in ours.
+
+    VOC counts pixels from 1 and includes the last one, so ``xmin=1, xmax=10`` is ten pixels wide: left 0,
+    right 10.
+    """
+    left, top, right, bottom = box.xyxy
+    return Box(box.label, (left - 1, top - 1, right, bottom), box.ignore)
 
 
 def _number(path: Path, frame: Element, tag: str, number: int) -> float:

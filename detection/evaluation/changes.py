@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from .operating import HEADLINE, POINTS
+from .records import TEST
 
 CHANGE_COLUMNS: Final = (
     "protocol", "source", "seed", "split", "operating_point", "change", "reference", "object_id", "image_id",
@@ -38,7 +40,8 @@ def changes_tables(
         reference: source compared with.
     """
     changes, balances = [], []
-    measured = operating.set_index(["protocol", "source", "seed", "operating_point"])[list(_MEASURED)]
+    columns = ["protocol", "source", "seed", "operating_point", *_MEASURED]
+    measured = {tuple(row[:4]): row[4:] for row in operating[columns].itertuples(index=False)}
     for (protocol, source, seed), table in objects.items():
         base = objects.get((protocol, reference, seed))
         if base is None or source == reference:
@@ -47,35 +50,24 @@ def changes_tables(
         after = table[table.kind == "object"].reset_index(drop=True)
         before = base[base.kind == "object"].reset_index(drop=True)
         changes.append(_changes(after, before, reference))
+        category, classes = pd.factorize(after["class"])
+        number = np.bincount(category, minlength=len(classes))
         for point in POINTS:
             column = "outcome" if point == HEADLINE else f"outcome_{point}"
-            right_after, right_before = after[column] == "correct", before[column] == "correct"
-            counted = pd.DataFrame(
-                {
-                    "class": after["class"].astype(str),
-                    "fixed": right_after & ~right_before,
-                    "broken": right_before & ~right_after,
-                    "objects": True,
-                }
+            right, was_right = (side[column].to_numpy() == "correct" for side in (after, before))
+            fixed, broken = (
+                np.bincount(category[changed], minlength=len(classes))
+                for changed in (right & ~was_right, was_right & ~right)
             )
-            by_class = counted.groupby("class", sort=False)[["fixed", "broken", "objects"]].sum()
-            total = counted[["fixed", "broken", "objects"]].sum().to_frame(EVERY_CLASS).T
-            counts = pd.concat([total, by_class]).rename_axis("class").reset_index()
-            mine, theirs = (measured.loc[protocol, name, seed, point] for name in (source, reference))
-            balances.append(
-                counts.assign(
-                    protocol=protocol,
-                    source=source,
-                    seed=seed,
-                    split=str(after["split"].iloc[0]) if len(after) else "",
-                    operating_point=point,
-                    reference=reference,
-                    balance=counts.fixed - counts.broken,
-                    **{name: mine[name] for name in _MEASURED},
-                    **{f"reference_{name}": theirs[name] for name in _MEASURED},
-                )
-            )
-    return _joined(changes, CHANGE_COLUMNS), _joined(balances, BALANCE_COLUMNS)
+            both = (measured[protocol, name, seed, point] for name in (source, reference))
+            beside = [value for pair in zip(*both, strict=True) for value in pair]
+            names, counts = [EVERY_CLASS, *classes], np.stack([fixed, broken, fixed - broken, number], axis=1)
+            rows = np.concatenate([counts.sum(axis=0, keepdims=True), counts]).tolist()
+            balances += [
+                (protocol, source, seed, TEST, point, reference, name, *row, *beside)
+                for name, row in zip(names, rows, strict=True)
+            ]
+    return _joined(changes), pd.DataFrame(balances, columns=list(BALANCE_COLUMNS))
 
 
 def _changes(after: pd.DataFrame, before: pd.DataFrame, reference: str) -> pd.DataFrame:
@@ -95,8 +87,8 @@ def _fixed_first(column: pd.Series) -> pd.Series:
     return column != "fixed" if column.name == "change" else column
 
 
-def _joined(tables: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     tables = [table for table in tables if len(table)]
     if not tables:
-        return pd.DataFrame(columns=list(columns))
-    return pd.concat(tables, ignore_index=True)[list(columns)]
+        return pd.DataFrame(columns=list(CHANGE_COLUMNS))
+    return pd.concat(tables, ignore_index=True)

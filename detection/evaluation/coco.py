@@ -15,6 +15,7 @@ import numpy as np
 
 from .records import GroundTruth, Predictions
 
+hotcoco: Any
 try:
     import hotcoco
 except ImportError:  # platforms without a wheel
@@ -79,15 +80,20 @@ def coco_scores(truth: GroundTruth, predictions: Predictions, *, fast: bool = Tr
 
 
 def _columns(truth: GroundTruth, predictions: Predictions | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return image and category ids of the objects, or of the predictions if given."""
+    """Return image and category of the objects, or of the predictions if given, counted from 1.
+
+    Not the ids of the file, whose order this is: hotcoco takes them as float64, which ends at 2^53.
+    """
     source = truth if predictions is None else predictions
-    images = np.array([image.id for image in truth.images], dtype=np.int64)
-    return images[source.image], np.array(truth.category_ids, dtype=np.int64)[source.category]
+    return source.image + 1, source.category + 1
 
 
 def _hotcoco(truth: GroundTruth, predictions: Predictions) -> Any:
-    images = [{"id": i.id, "width": i.width, "height": i.height, "file_name": ""} for i in truth.images]
-    categories = [{"id": i, "name": name} for i, name in zip(truth.category_ids, truth.classes, strict=True)]
+    images = [
+        {"id": i, "width": image.width, "height": image.height, "file_name": ""}
+        for i, image in enumerate(truth.images, start=1)
+    ]
+    categories = [{"id": i, "name": name} for i, name in enumerate(truth.classes, start=1)]
     index = hotcoco.COCO.from_arrays(
         images, categories, *_columns(truth, None), truth.boxes, area=truth.area, iscrowd=truth.ignore
     )
@@ -138,8 +144,8 @@ def _index(truth: GroundTruth, predictions: Predictions | None) -> Any:
             entry["score"] = score
     index = COCO()
     index.dataset = {
-        "images": [{"id": image.id} for image in truth.images],
-        "categories": [{"id": i} for i in truth.category_ids],
+        "images": [{"id": i + 1} for i in range(len(truth.images))],
+        "categories": [{"id": i + 1} for i in range(len(truth.classes))],
         "annotations": entries,
     }
     with contextlib.redirect_stdout(io.StringIO()):

@@ -7,6 +7,7 @@ weights (R, B) times the counts of each block at or before each hit (B, H).
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -136,7 +137,7 @@ def _interpolated(
     result = np.where(positives > 0, 0.0, np.nan)
     if not correct.any():
         return result
-    # Recall rises only at hits, so precision is looked at there alone, and nothing after the last one matters.
+    # Recall rises only at hits, so precision is looked at there alone; nothing after the last one matters.
     seen, found = (
         counts.astype(weights.dtype, copy=False) for counts in _counts(correct, where, weights.shape[1])
     )
@@ -148,11 +149,12 @@ def _interpolated(
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         for row, (reached, objects) in enumerate(zip(hits, positives[some], strict=True)):
             if objects > 0:
-                at = np.searchsorted(reached, _needed(float(objects)))
+                at = reached.searchsorted(_needed(float(objects)))
                 result[start + row] = envelope[row, at[at < len(reached)]].sum() / len(_LEVELS)
     return result
 
 
+@functools.lru_cache(maxsize=8192)
 def _needed(objects: float) -> np.ndarray:
     """Return the number of hits with which COCO's recall reaches each level, shape (101,).
 

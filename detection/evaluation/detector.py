@@ -1,25 +1,25 @@
 """Score one detector (a source, protocol and seed): the unit of work of an evaluation.
 
-Its predictions are read, matched and reduced to rows of tables and to :class:`~.quantities.Replicates`; nothing
-that grows with the number of predictions is kept.
+Its predictions are read, matched and reduced to rows of tables and to :class:`~.quantities.Replicates`;
+nothing that grows with the number of predictions is kept.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .calibration import Temperature, calibration, fit_temperature, object_confidence
-from .coco import SUMMARY, coco_scores
+from .coco import coco_scores
 from .curves import GRID, average_precision, log_average_miss_rate, mean_over_classes, recall_at
 from .load import load_predictions
 from .lrp import optimal_lrp
-from .matching import MOST_PER_CLASS, Matches, coco_matches, find_overlaps, gather_evidence
+from .matching import Matches, coco_matches, find_overlaps, gather_evidence
 from .operating import (
     EQUAL_PRECISION,
     FALSE_ALARMS,
@@ -35,7 +35,7 @@ from .operating import (
 )
 from .outcomes import OUTCOMES, Detections, confusion_table, object_outcomes, objects_table
 from .quantities import ALL, Quantity, Replicates, Stratum, detector_quantities, mean_of_objects, strata
-from .records import TEST, VALIDATION, GroundTruth, PredictionKey
+from .records import TEST, GroundTruth, PredictionKey
 from .resample import draw_blocks
 from .tide import ERRORS, tide_errors
 
@@ -151,7 +151,7 @@ def score_detector(
     quantities |= _confidence(found, choosing, chooser.truth, temperature, here)
     thresholds = {point: chosen.value for point, chosen in points.items()}
     tables |= {
-        "operating": [_operating_row(key, found, p, points[p], quantities, matches) for p in points],
+        "operating": [_operating_row(key, found, p, points[p], quantities) for p in points],
         "curves": _curve_rows(key, found, matches),
         "strata": [_stratum_row(key, found, part, quantities) for part in parts],
         "errors": _error_rows(key, found, matches),
@@ -174,7 +174,7 @@ def _points(
     where = (matches, truth.block, len(truth.blocks))
     own = best_f1(*where, per_class=settings.per_class)
     target = own if goal is None or is_reference else goal
-    points = {EQUAL_PRECISION: own.thresholds}
+    points = {EQUAL_PRECISION: replace(own.thresholds, reached=own.thresholds.reached and is_reference)}
     if not is_reference and goal is not None and not own.thresholds.warning and not goal.thresholds.warning:
         points[EQUAL_PRECISION] = equal_precision(*where, goal, per_class=settings.per_class)
     for name, limit in FALSE_ALARMS.items():
@@ -222,7 +222,6 @@ def _operating_row(
     point: str,
     chosen: Thresholds,
     quantities: Mapping[Quantity, Replicates],
-    matches: Matches,
 ) -> Row:
     precision = quantities[Quantity("precision", ALL, point)].value
     recall = quantities[Quantity("recall", ALL, point)].value

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .detector import Detector, DetectorScore
-from .quantities import ALL, Quantity
+from .operating import EQUAL_PRECISION, KEPT
+from .quantities import ALL, Quantity, Replicates
 from .resample import Comparison, compare, ranks
 
 COLUMNS: Final = (
@@ -39,12 +40,14 @@ def differences_table(scores: Mapping[Detector, DetectorScore], reference: str) 
     rows: list[tuple[object, ...]] = []
     for protocol, sources, seeds in _protocols(scores, reference):
         found = {
-            (k, s): scores[protocol, source, seed].quantities
+            (k, s): _comparable(scores, (protocol, source, seed), reference)
             for k, source in enumerate(sources)
             for s, seed in enumerate(seeds)
             if (protocol, source, seed) in scores and scores[protocol, source, seed].quantities
         }
-        known = sorted({quantity for quantities in found.values() for quantity in quantities})
+        known = sorted(
+            {q for quantities in found.values() for q, r in quantities.items() if not math.isnan(r.value)}
+        )
         for quantity in known:
             arrays = _arrays(found, quantity, len(sources), len(seeds))
             everywhere = quantity.stratum == ALL or quantity.name == "AP50"
@@ -77,6 +80,8 @@ def ranks_table(scores: Mapping[Detector, DetectorScore], reference: str) -> pd.
                 if score is not None and len(score.draws):
                     draws[k, s] = score.draws
                     values[k, s] = score.quantities[Quantity("mAP50")].value
+        if np.isnan(values).all():
+            continue  # no objects
         ranked = ranks(draws, values, paired_seeds=protocol == PAIRED)
         with np.errstate(invalid="ignore"):
             mean = np.nanmean(values, axis=1)
@@ -101,20 +106,35 @@ def _protocols(
     return result
 
 
+def _comparable(
+    scores: Mapping[Detector, DetectorScore], detector: Detector, reference: str
+) -> dict[Quantity, Replicates]:
+    """Return the quantities of a detector; without a reference none at the points that it sets."""
+    protocol, _, seed = detector
+    base = scores.get((protocol, reference, seed))
+    set_by_it = () if base is not None and base.quantities else (EQUAL_PRECISION, KEPT)
+    return {q: r for q, r in scores[detector].quantities.items() if q.point not in set_by_it}
+
+
 def _arrays(
-    found: Mapping[tuple[int, int], Mapping[Quantity, object]], quantity: Quantity, sources: int, seeds: int
+    found: Mapping[tuple[int, int], Mapping[Quantity, Replicates]],
+    quantity: Quantity,
+    sources: int,
+    seeds: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return values (K, S), values without each block (K, S, B), and without each val block or None."""
-    example = next(q[quantity] for q in found.values() if quantity in q)
+    known = [quantities[quantity] for quantities in found.values() if quantity in quantities]
     values = np.full((sources, seeds), np.nan)
-    without = np.full((sources, seeds, len(example.without)), np.nan)
-    without_val = np.full((sources, seeds, len(example.without_val)), np.nan)
+    without = np.full((sources, seeds, len(known[0].without)), np.nan)
+    without_val = np.full((sources, seeds, max(len(r.without_val) for r in known)), np.nan)
     for (k, s), quantities in found.items():
         replicates = quantities.get(quantity)
         if replicates is not None:
             values[k, s], without[k, s] = replicates.value, replicates.without
-            without_val[k, s] = replicates.without_val
-        elif quantity.name == "misclassification":  # stored only where it happens
+            # A seed whose thresholds were chosen on test has this variance in ``without``.
+            without_val[k, s] = replicates.without_val if len(replicates.without_val) else replicates.value
+        elif quantity.name == "misclassification" and Quantity("recall", ALL, quantity.point) in quantities:
+            # Stored only where it happens.
             values[k, s], without[k, s], without_val[k, s] = 0.0, 0.0, 0.0
     return values, without, without_val if without_val.shape[2] else None
 
@@ -122,7 +142,7 @@ def _arrays(
 def _rows(
     protocol: str, sources: list[str], reference: int, quantity: Quantity, result: Comparison
 ) -> list[tuple[object, ...]]:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for k, source in enumerate(sources):
         if k == reference or math.isnan(result.value[k]):
             continue

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
@@ -21,11 +21,11 @@ import pandas as pd
 from ...datasets.errors import DataError
 from ...datasets.storage import write_json
 from .changes import changes_tables
-from .coco import SUMMARY
+from .columns import COLUMNS, KEY
 from .detector import Detector, DetectorScore, Settings, reference_goal, score_detector
 from .differences import differences_table, ranks_table
-from .load import by_image, load_ground_truth
-from .operating import Goal
+from .load import by_image, join_blocks, load_ground_truth
+from .operating import HEADLINE, Goal
 from .outcomes import SAME_CLASS_FIRST, TOP_LABEL
 from .records import BACKGROUND, TEST, VALIDATION, FailedSource, GroundTruth, PredictionKey
 from .resample import LEAST_BLOCKS
@@ -35,11 +35,6 @@ from .write import write_csv, write_parquet
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
-KEY = ("protocol", "source", "seed", "split")
-DETECTION_COLUMNS = (
-    *KEY, *SUMMARY, "log_average_miss_rate", "classes", "images", "objects", "ignored", "blocks", "status",
-    "reason",
-)  # fmt: skip
 _AVERAGED = ("mAP50", "mAP75", "mAP50_95")
 # The pair that the method's authors argue with; compared without regard to case.
 _ALWAYS = (("truck", "car"), ("car", "truck"))
@@ -47,7 +42,7 @@ _ALWAYS = (("truck", "car"), ("car", "truck"))
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All tables of an evaluation, each also a file of the same name; ``docs/run-folder.md`` lists the columns.
+    """All tables of an evaluation, each also a file of that name; ``docs/run-folder.md`` lists the columns.
 
     Attributes:
         detection: scores of every detector on every split; failed sources too.
@@ -96,7 +91,7 @@ class Evaluation:
             source: the source.
             reference: what it is compared with.
             quantity: e.g. ``mAP50``, ``recall``, ``balance``.
-            where: ``protocol``, ``stratum`` (default ``all``) and ``operating_point`` (default: the headline's).
+            where: ``protocol``, ``stratum`` (default ``all``) and ``operating_point`` (default: headline).
 
         Raises:
             DataError: there is no such comparison, or more than one.
@@ -107,19 +102,19 @@ class Evaluation:
         for column, value in where.items():
             rows = rows[rows[column] == value]
         if "operating_point" not in where:
-            rows = rows[rows.operating_point.isin(["", "equal_precision"])]
+            rows = rows[rows.operating_point.isin(["", HEADLINE])]
         if len(rows) != 1:
             raise DataError(
-                f"expected one difference of {quantity} between {source!r} and {reference!r}, found {len(rows)}; "
-                "name protocol, stratum and operating_point"
+                f"expected one difference of {quantity} between {source!r} and {reference!r}, found "
+                f"{len(rows)}; name protocol, stratum and operating_point"
             )
         return rows.iloc[0]
 
 
 def evaluate(
-    predictions: Mapping[PredictionKey, Path],
-    ground_truth: Mapping[str, Path],
-    out: Path | None = None,
+    predictions: Mapping[PredictionKey, Path | str],
+    ground_truth: Mapping[str, Path | str],
+    out: Path | str | None = None,
     *,
     failed: Sequence[FailedSource] = (),
     settings: Settings | None = None,
@@ -149,12 +144,13 @@ def evaluate(
     """
     settings = settings or Settings()
     dropped = {(item.protocol, item.source, item.seed) for item in failed}
-    used = {key: path for key, path in sorted(predictions.items()) if _detector(key) not in dropped}
+    used = {key: Path(path) for key, path in sorted(predictions.items()) if _detector(key) not in dropped}
     if not used and not failed:
         raise DataError(
             "There are no predictions to evaluate; expected predictions/<protocol>/<source>/seed<k>/*.json"
         )
-    truths = _load_truths(ground_truth, {key.split for key in used}, blocks)
+    as_given = _load_truths(ground_truth, {key.split for key in used}, blocks)
+    truths = {split: join_blocks(truth) for split, truth in as_given.items()}
     jobs: dict[Detector, dict[str, Path]] = {}
     for key, path in used.items():
         jobs.setdefault(_detector(key), {})[key.split] = path
@@ -171,7 +167,7 @@ def evaluate(
             detector,
             paths,
             truths,
-            goals.get((detector[0], detector[2])),
+            _goal(goals, detector),
             TEST if (detector[0], detector[2]) in without_val else VALIDATION,
             settings,
         )
@@ -186,11 +182,11 @@ def evaluate(
     leftovers = sorted({_detector(key) for key in predictions} & dropped)
     result = Evaluation(
         **tables,
-        warnings=tuple(find_warnings(scores, truths, without_val, leftovers, settings.reference)),
+        warnings=tuple(find_warnings(scores, as_given, without_val, leftovers, settings.reference)),
     )
     if out is not None:
         report(len(jobs) + 2, steps, "writing tables")
-        _write(result, out)
+        _write(result, Path(out))
     for warning in result.warnings:
         log.warning("%s", warning)
     report(steps, steps, "done")
@@ -203,6 +199,15 @@ def _silent(_done: int, _total: int, _message: str) -> None:
 
 def _detector(key: PredictionKey) -> Detector:
     return key.protocol, key.source, key.seed
+
+
+def _goal(goals: Mapping[tuple[str, int], Goal], detector: Detector) -> Goal | None:
+    """Return what the reference sets for a detector: its own seed's, else one of the reference's in turn."""
+    protocol, _, seed = detector
+    seeds = sorted(known for name, known in goals if name == protocol)
+    if not seeds:
+        return None
+    return goals[protocol, seed if seed in seeds else seeds[seed % len(seeds)]]
 
 
 def _without_val(jobs: Mapping[Detector, Mapping[str, Path]]) -> dict[tuple[str, int], list[str]]:
@@ -218,7 +223,7 @@ def _without_val(jobs: Mapping[Detector, Mapping[str, Path]]) -> dict[tuple[str,
 
 
 def _load_truths(
-    paths: Mapping[str, Path], splits: set[str], blocks: Mapping[str, str] | None
+    paths: Mapping[str, Path | str], splits: set[str], blocks: Mapping[str, str] | None
 ) -> dict[str, GroundTruth]:
     missing = sorted(splits - paths.keys())
     if missing:
@@ -229,8 +234,8 @@ def _load_truths(
         )
     truths = {}
     for split in sorted(splits):
-        truth = load_ground_truth(paths[split], blocks if split == TEST else None)
-        # How sure a threshold is, is asked of the blocks of val; a small val has too few, and its images tell.
+        truth = load_ground_truth(Path(paths[split]), blocks if split == TEST else None)
+        # The blocks of val tell how sure a threshold is; a small val has too few, so its images must.
         truths[split] = truth if split != VALIDATION or len(truth.blocks) >= LEAST_BLOCKS else by_image(truth)
     return truths
 
@@ -239,7 +244,8 @@ def _tables(
     scores: Mapping[Detector, DetectorScore], failed: Sequence[FailedSource], reference: str
 ) -> dict[str, pd.DataFrame]:
     def stacked(name: str) -> pd.DataFrame:
-        return pd.DataFrame([row for score in scores.values() for row in score.tables.get(name, ())])
+        rows = [row for score in scores.values() for row in score.tables.get(name, ())]
+        return pd.DataFrame(rows, columns=list(COLUMNS[name]))
 
     detection = pd.DataFrame(
         [
@@ -250,12 +256,12 @@ def _tables(
                 for item in sorted(set(failed))
             ),
         ],
-        columns=list(DETECTION_COLUMNS),
+        columns=list(COLUMNS["detection"]),
     ).sort_values(list(KEY), ignore_index=True)  # fmt: skip
     operating = stacked("operating")
     objects = {detector: score.objects for detector, score in scores.items() if score.objects is not None}
-    confusion = [score.confusion for score in scores.values() if score.confusion is not None]
-    matrix = pd.concat(confusion, ignore_index=True) if confusion else pd.DataFrame()
+    confusion = (score.confusion for score in scores.values() if score.confusion is not None)
+    matrix = _concatenated(confusion, "confusion")
     changes, balance = changes_tables(objects, operating, reference)
     return {
         "detection": detection,
@@ -267,13 +273,20 @@ def _tables(
         },
         "confusion": matrix,
         "misclassifications": _misclassifications(matrix),
-        "objects": pd.concat(objects.values(), ignore_index=True) if objects else pd.DataFrame(),
+        "objects": _concatenated(objects.values(), "objects"),
         "changes": changes,
         "balance": balance,
         "differences": differences_table(scores, reference),
         "ranks": ranks_table(scores, reference),
         "confidence": _confidence(scores, reference),
     }
+
+
+def _concatenated(tables: Iterable[pd.DataFrame], name: str) -> pd.DataFrame:
+    some = list(tables)
+    if not some:
+        return pd.DataFrame(columns=list(COLUMNS[name]))
+    return pd.concat(some, ignore_index=True)[list(COLUMNS[name])]
 
 
 def _summary(detection: pd.DataFrame) -> pd.DataFrame:
@@ -291,10 +304,11 @@ def _misclassifications(confusion: pd.DataFrame) -> pd.DataFrame:
     """Return ordered pairs of classes with how often the first is taken for the second.
 
     Listed for every detector of a protocol: truck as car and car as truck where those classes exist, and each
-    pair that any of them confuses at the point, so that a zero of one source stands beside a count of another.
+    pair that any of them confuses at the point, so that a zero of one source stands beside another's count.
     """
+    columns = list(COLUMNS["misclassifications"])
     if confusion.empty:
-        return confusion
+        return pd.DataFrame(columns=columns)
     where = [*KEY, "operating_point", "true"]
     real = confusion[confusion.true != BACKGROUND]
     wide = real.pivot_table(index=[*where, "predicted"], columns="matching", values="count", sort=False)
@@ -307,7 +321,6 @@ def _misclassifications(confusion: pd.DataFrame) -> pd.DataFrame:
     some = wide[[TOP_LABEL, SAME_CLASS_FIRST]].sum(axis=1)
     total = some.groupby([wide.protocol, wide.operating_point, wide.true, wide.predicted]).transform("sum")
     wide = wide.assign(rate=wide[TOP_LABEL] / wide.objects)[(total > 0) | always]
-    columns = [*KEY, "operating_point", "true", "predicted", TOP_LABEL, SAME_CLASS_FIRST, "objects", "rate"]
     wide[[TOP_LABEL, SAME_CLASS_FIRST]] = wide[[TOP_LABEL, SAME_CLASS_FIRST]].astype(int)
     return wide[columns].reset_index(drop=True)
 
@@ -329,7 +342,7 @@ def _confidence(scores: Mapping[Detector, DetectorScore], reference: str) -> pd.
                 row[name] = mine.value
                 row[f"{name}_difference"] = mine.value - theirs.value if theirs is not None else math.nan
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(COLUMNS["confidence"]))
 
 
 def _write(result: Evaluation, out: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from ...datasets.errors import DataError
 
@@ -27,7 +28,11 @@ def read_json(path: Path) -> Any:
     collecting = gc.isenabled()
     gc.disable()  # a list of results is a million small objects, and none of them is garbage
     try:
-        return json.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return json.loads(content)  # knows NaN, which then is named with its entry
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected COCO JSON there") from error
     except OSError as error:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ...datasets.blocks import blocks_by_number
 from ...datasets.errors import DataError
 from .fields import Entries, kind, read_json
 from .records import BACKGROUND, GroundTruth, ImageRecord, Predictions
+
+MOST_BLOCKS: Final = 250
+"""More blocks than this are joined with their neighbours for resampling."""
 
 
 def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> GroundTruth:
@@ -29,8 +32,8 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
             ``category_id``, ``bbox``) and ``categories`` (``id``, ``name``). Image ids are whole numbers, or
             all of them texts. Images of one ``block`` are resampled together; a field ``scene`` is not read,
             as foreign files use that word for many things.
-        blocks: block of each image by stem or file name, in place of what the file says. Without either,
-            images with successive numbers form a block.
+        blocks: block of each image by stem, in place of what the file says. Without either, images with
+            successive numbers form a block.
 
     Raises:
         DataError: the file is missing, is no COCO ground truth, or contradicts itself.
@@ -65,7 +68,9 @@ def load_ground_truth(path: Path, blocks: Mapping[str, str] | None = None) -> Gr
         category=objects.positions("category_id", sorted_categories, "under 'categories'"),
         boxes=boxes,
         area=area,
-        ignore=np.array([bool(item.get("iscrowd", 0)) for item in objects.items], dtype=bool),
+        ignore=np.array(
+            [bool(item.get("iscrowd") or item.get("ignore")) for item in objects.items], dtype=bool
+        ),
         visibility=np.array([str(item.get("visibility") or "") for item in objects.items], dtype=object),
     )
 
@@ -74,6 +79,24 @@ def by_image(truth: GroundTruth) -> GroundTruth:
     """Return the same ground truth with every image as a block of its own."""
     images = tuple(replace(image, block=position) for position, image in enumerate(truth.images))
     return replace(truth, images=images, blocks=tuple(i.stem for i in images), block_origin="images")
+
+
+def join_blocks(truth: GroundTruth, most: int = MOST_BLOCKS) -> GroundTruth:
+    """Return the same ground truth with neighbouring blocks joined until there are at most ``most``.
+
+    What leaving out a block costs grows with the square of their number, and beyond a few hundred an interval
+    gains nothing from more of them.
+    """
+    number = len(truth.blocks)
+    if number <= most:
+        return truth
+    joined = [position * most // number for position in range(number)]
+    members: dict[int, list[str]] = {}
+    for name, position in zip(truth.blocks, joined, strict=True):
+        members.setdefault(position, []).append(name)
+    names = tuple(f"{m[0]} to {m[-1]}" if len(m) > 1 else m[0] for m in members.values())
+    images = tuple(replace(image, block=joined[image.block]) for image in truth.images)
+    return replace(truth, images=images, blocks=names)
 
 
 def read_blocks(path: Path) -> dict[str, str]:
@@ -92,9 +115,11 @@ def read_blocks(path: Path) -> dict[str, str]:
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
         raise DataError(f"{path}: expected the columns image,block and at least one row, found {found}")
     blocks: dict[str, str] = {}
-    for row in rows:
-        stem = PurePath(str(row["image"])).stem
-        if blocks.setdefault(stem, str(row["block"])) != str(row["block"]):
+    for number, row in enumerate(rows, start=2):
+        stem, block = _stem(row["image"] or ""), row["block"]
+        if not stem or not block:
+            raise DataError(f"{path}: line {number} needs an image and a block, found {_listed(row)}")
+        if blocks.setdefault(stem, block) != block:
             raise DataError(f"{path}: image {stem!r} stands in two blocks; every image belongs to one")
     return blocks
 
@@ -113,9 +138,15 @@ def load_predictions(path: Path, truth: GroundTruth) -> Predictions:
     """
     description = "of COCO results with image_id, category_id, bbox and score"
     found = Entries.of(path, "prediction", read_json(path), description)
+    if found.items and all("file_name" in item for item in found.items):
+        files = [{"file_name": _stem(str(item["file_name"]))} for item in found.items]
+        names = Entries(path, found.what, files)
+        image = names.lookup("file_name", _by_stem(truth.images), f"of an image of {truth.path}")
+    else:
+        image = _image_positions(found, truth.images, f"of {truth.path}")
     return Predictions(
         path=path,
-        image=_image_positions(found, truth.images, f"of {truth.path}"),
+        image=image,
         category=found.positions("category_id", truth.category_ids, f"of {truth.path}"),
         boxes=found.boxes(),
         scores=found.numbers("score", 0, 1, "a number from 0 to 1"),
@@ -131,17 +162,13 @@ def _image_records(images: Entries) -> tuple[ImageRecord, ...]:
         tags = item.get("tags") or []
         if not isinstance(tags, list):
             raise DataError(f"{images.path}: 'tags' of image {key} must be a list, found {kind(tags)}")
-        width, height = (
-            int(value) if type(value := item.get(side)) in (int, float) and 0 < value < 1e9 else 0
-            for side in ("width", "height")
-        )
         records.append(
             ImageRecord(
                 id=number if named else key,
                 stem=str(item.get("stem") or _stem(str(item.get("file_name", key)))),
                 tags=tuple(map(str, tags)),
-                width=width,
-                height=height,
+                width=_side(item.get("width")),
+                height=_side(item.get("height")),
                 name=key if named else "",
             )
         )
@@ -171,6 +198,20 @@ def _with_blocks(
     return placed, tuple(known), origin
 
 
+def _by_stem(images: Sequence[ImageRecord]) -> dict[str | int, int]:
+    """Return the position of each image by its stem; a stem that several images share names none."""
+    stems = Counter(image.stem for image in images)
+    return {image.stem: i for i, image in enumerate(images) if stems[image.stem] == 1}
+
+
+def _side(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and 0 < value < 1e9 else 0
+
+
+def _listed(row: Mapping[str, str | None]) -> str:
+    return ", ".join(str(value) for value in row.values() if value) or "nothing"
+
+
 def _stem(name: str) -> str:
     return PurePath(name.replace("\\", "/")).stem
 
@@ -185,14 +226,9 @@ def _image_positions(entries: Entries, images: Sequence[ImageRecord], where: str
     Where the ground truth has texts as ids, a number is not accepted: programs that turn ``00012`` into 12
     would be given the twelfth image.
     """
-    if entries.items and all("file_name" in item for item in entries.items):
-        by_stem = {image.stem: i for i, image in enumerate(images)}
-        files = [{"file_name": _stem(str(name))} for name in entries.column("file_name")]
-        return Entries(entries.path, entries.what, files).lookup("file_name", by_stem, where)
     named = any(image.name for image in images)
     if not named and str not in set(map(type, entries.column("image_id"))):
         return entries.positions("image_id", [image.id for image in images], where)
-    stems = Counter(image.stem for image in images)
-    known: dict[str | int, int] = {image.stem: i for i, image in enumerate(images) if stems[image.stem] == 1}
+    known = _by_stem(images)
     known |= {image.name if named else image.id: i for i, image in enumerate(images)}
     return entries.lookup("image_id", known, where)

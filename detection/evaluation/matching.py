@@ -8,6 +8,7 @@ comparison of numbers: :class:`Evidence` holds these numbers for each object.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,7 @@ SUPPRESSION_IOU: Final = 0.7
 """Overlap from which the weaker of two predictions of different classes is not shown to a user."""
 MOST_PER_CLASS: Final = 100
 """COCO looks at this many predictions of a class in an image."""
-_CHUNK = 2_000_000  # couples of a prediction and an object looked at together
+_CHUNK = 100_000  # couples of a prediction and an object looked at together
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Evidence:
     Attributes:
         top_row: prediction that a user of the system sees at the object: predictions are suppressed without
             regard to class (:data:`SUPPRESSION_IOU`), then each, the most confident first, takes the free
-            object that it overlaps best, IoU >= 0.5.
+            object that it overlaps best, IoU >= 0.5. (Suppression comes before any threshold, which with one
+            threshold for all classes is the same as after.)
         top_score: its confidence.
         true_row: prediction of the object's class that COCO matches to it at IoU 0.5.
         true_score: its confidence.
@@ -90,7 +92,8 @@ class Evidence:
         near_row: most confident prediction of its class that found no object, IoU in [0.1, 0.5).
         near_score: its confidence.
         prediction_kind: shape (M,), int64, what a prediction that found no object is, a position in
-            :data:`KINDS`; of the predictions that found one, ``matched``.
+            :data:`KINDS`; of the predictions that found one, ``matched``; of those on a region to ignore and
+            those that COCO does not look at, ``ignored``.
         shown: shape (M,), bool, not suppressed.
         free: shape (M,), bool, shown and taken by no object: a false alarm to a user of the system.
     """
@@ -141,7 +144,7 @@ def find_overlaps(truth: GroundTruth, predictions: Predictions) -> Overlaps:
 
 
 def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlaps) -> Matches:
-    """Match as COCOeval does: class by class, the most confident first, each the free object it overlaps best."""
+    """Match as COCOeval does: by class, the most confident first, each the free object it overlaps best."""
     order, kept = _coco_order(predictions)
     rank = np.full(len(predictions), -1)
     rank[order] = np.arange(len(order))
@@ -160,24 +163,23 @@ def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlap
     overlap = np.full(len(order), np.nan)
     taken = [bytearray(len(truth.ids)) for _ in IOUS]
     thresholds, ignore = IOUS.tolist(), truth.ignore.tolist()
-    borders = (
-        np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1])).tolist() + [len(ranks)] if len(ranks) else []
-    )
+    borders = np.flatnonzero(np.diff(ranks, prepend=-1, append=-1)).tolist()
     rank_list, object_list, iou_list = ranks.tolist(), objects.tolist(), iou.tolist()
-    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+    for begin, end in pairwise(borders):
         at = rank_list[begin]
         couples = list(zip(object_list[begin:end], iou_list[begin:end], strict=True))
         for t, threshold in enumerate(thresholds):
             best, best_iou, on_ignored = -1, threshold, False
-            free = taken[t]
+            used = taken[t]
             for candidate, value in couples:
-                if ignore[candidate]:
-                    if best < 0 or on_ignored:
-                        if value >= best_iou:
-                            best, best_iou, on_ignored = candidate, value, True
                 # On equal overlaps COCOeval keeps the last object that it looks at.
-                elif value >= best_iou and not free[candidate]:
-                    best, best_iou = candidate, value
+                if value < best_iou:
+                    continue
+                if not ignore[candidate]:
+                    if not used[candidate]:
+                        best, best_iou = candidate, value
+                elif best < 0 or on_ignored:
+                    best, best_iou, on_ignored = candidate, value, True
             if best < 0:
                 if max(value for _, value in couples) < threshold:
                     break
@@ -185,7 +187,7 @@ def coco_matches(truth: GroundTruth, predictions: Predictions, overlaps: Overlap
             if on_ignored:
                 ignored[t, at] = True
                 continue
-            free[best] = 1
+            used[best] = 1
             correct[t, at] = True
             if t == 0:
                 matched[at], overlap[at] = best, best_iou
@@ -212,16 +214,16 @@ def gather_evidence(
     same = predictions.category[prediction] == truth.category[target]
     found = np.zeros(count, dtype=bool)
     found[matches.row[matches.object >= 0]] = True
-    excused = np.zeros(count, dtype=bool)
-    excused[matches.row[matches.ignored[0]]] = True
+    excused = np.ones(count, dtype=bool)  # also what COCO does not look at, beyond the hundredth of a class
+    excused[matches.row] = matches.ignored[0]
     loose = ~found & ~excused
     best = _best_couple(prediction, iou, count)[prediction] == np.arange(len(prediction))
-    shown = _suppressed(predictions, np.unique(prediction))
-    top_row = _class_agnostic(predictions, objects, prediction[iou >= MATCH_IOU], target[iou >= MATCH_IOU],
-                              iou[iou >= MATCH_IOU], shown)  # fmt: skip
+    shown = _shown(predictions)
+    close = iou >= MATCH_IOU
+    able = close & shown[prediction] & ~excused[prediction]
+    top_row = _class_agnostic(predictions.scores, objects, prediction[able], target[able], iou[able])
     true_row = np.full(objects, -1)
     true_row[matches.object[matches.object >= 0]] = matches.row[matches.object >= 0]
-    close = iou >= MATCH_IOU
 
     def strongest(kept: np.ndarray) -> np.ndarray:
         row = np.full(objects, -1)
@@ -230,7 +232,7 @@ def gather_evidence(
         row[target[chosen]] = prediction[chosen]  # the most confident is written last
         return row
 
-    other_row = strongest(close & best & ~same)
+    other_row = strongest(close & best & ~same & ~excused[prediction])
     wrong_row = strongest(close & best & ~same & loose[prediction])
     near_row = strongest(~close & same & loose[prediction])
     kind = np.full(count, BACKGROUND_KIND)
@@ -289,40 +291,47 @@ def _best_couple(prediction: np.ndarray, iou: np.ndarray, count: int) -> np.ndar
     return best
 
 
-def _suppressed(predictions: Predictions, rows: np.ndarray) -> np.ndarray:
-    """Return which predictions remain after suppression without regard to class, shape (M,), bool.
-
-    Only ``rows``, those that touch an object, are looked at: the others decide nothing about an object.
-    """
+def _shown(predictions: Predictions) -> np.ndarray:
+    """Return which predictions remain after suppression without regard to class, shape (M,), bool."""
+    rows = np.arange(len(predictions))
+    order = np.lexsort((rows, -predictions.scores, predictions.image))
     shown = np.ones(len(predictions), dtype=bool)
-    order = rows[np.lexsort((rows, -predictions.scores[rows], predictions.image[rows]))]
     borders = np.flatnonzero(np.diff(predictions.image[order], prepend=-1, append=-1))
-    for begin, end in zip(borders[:-1], borders[1:], strict=True):
+    for begin, end in pairwise(borders):
         members = order[begin:end]
         boxes = predictions.boxes[members]
-        first, second = np.triu_indices(len(members), 1)
-        close = _iou(boxes[first], boxes[second], np.zeros(len(first), dtype=bool)) > SUPPRESSION_IOU
         kept = np.ones(len(members), dtype=bool)
-        # In order of the first of each couple, which is final when its turn comes.
-        for strong, weak in zip(first[close].tolist(), second[close].tolist(), strict=True):
-            if kept[strong]:
-                kept[weak] = False
+        step = max(1, _CHUNK // len(members))
+        for start in range(0, len(members), step):
+            strong, weak = _near(boxes, start, start + step)
+            close = _iou(boxes[strong], boxes[weak], np.zeros(len(strong), dtype=bool)) > SUPPRESSION_IOU
+            # In order of the stronger of each couple, which is final when its turn comes.
+            for s, w in zip(strong[close].tolist(), weak[close].tolist(), strict=True):
+                if kept[s]:
+                    kept[w] = False
         shown[members] = kept
     return shown
 
 
+def _near(boxes: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return couples of one of the boxes from ``start`` to ``stop`` and a later one that may overlap enough.
+
+    Boxes that overlap by more than t overlap by more than t along each side too, so their left edges differ
+    by less than (1 - t) / t of either width.
+    """
+    left, reach = boxes[:, 0], boxes[:, 2] * (1 - SUPPRESSION_IOU) / SUPPRESSION_IOU
+    some = slice(start, stop)
+    apart = np.abs(left[some, None] - left[None, start:])
+    strong, weak = np.nonzero(apart <= reach[some, None])
+    later = weak > strong
+    return strong[later] + start, weak[later] + start
+
+
 def _class_agnostic(
-    predictions: Predictions,
-    objects: int,
-    prediction: np.ndarray,
-    target: np.ndarray,
-    iou: np.ndarray,
-    shown: np.ndarray,
+    scores: np.ndarray, objects: int, prediction: np.ndarray, target: np.ndarray, iou: np.ndarray
 ) -> np.ndarray:
-    """Return the shown prediction that takes each object, shape (objects,), -1 if none."""
-    kept = shown[prediction]
-    prediction, target, iou = prediction[kept], target[kept], iou[kept]
-    by = np.lexsort((target, prediction, -predictions.scores[prediction]))
+    """Return the prediction that takes each object, of these couples, shape (objects,), -1 if none."""
+    by = np.lexsort((target, prediction, -scores[prediction]))
     row = [-1] * objects
     last, best, best_iou = -1, -1, 0.0
     for p, candidate, value in zip(

@@ -1,9 +1,9 @@
 """Operating points: confidence thresholds, all chosen on val, at which sources can be compared.
 
-Fixed and broken objects, recall and misclassifications say nothing when one source is run at a lower precision
-than the other. So every source is looked at where its precision on val equals the reference's (the headline),
-where it raises as many false alarms per image, and at the reference's own threshold, as a deployed detector
-would be run. Its own best F1 comes last: two sources at their own best F1 are not comparable.
+Fixed and broken objects, recall and misclassifications say nothing when one source is run at a lower
+precision than the other. So every source is looked at where its precision on val equals the reference's (the
+headline), where it raises as many false alarms per image, and at the reference's own threshold, as a deployed
+detector would be run. Its own best F1 comes last: two sources at their own best F1 are not comparable.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Thresholds:
     Attributes:
         value: shape (C,), lowest confidence that counts, by class; all equal unless chosen per class.
         without: shape (V, C), the same choice made without each block of the images that it was made on.
-        reached: whether the goal (e.g. the precision) could be reached; else the nearest is taken.
+        reached: whether the goal (e.g. the precision) could be reached; else the nearest is taken, or
+            :data:`FALLBACK`.
         precision: precision on the images that the choice was made on; NaN if nothing was chosen.
         recall: recall on them.
         warning: why :data:`FALLBACK` was taken; empty if it was not.
@@ -102,8 +103,7 @@ def best_f1(matches: Matches, block: np.ndarray, blocks: int, *, per_class: bool
     """
 
     def choose(ladder: _Ladder, _: int) -> tuple[np.ndarray, np.ndarray]:
-        f1 = 2 * ladder.hits / np.maximum(ladder.shown + ladder.objects[:, None], 1)
-        at = f1.argmax(axis=1)
+        at = _best_f1(ladder)
         return at, np.ones(len(at), dtype=bool)
 
     return _chosen(matches, block, blocks, per_class, choose)
@@ -113,6 +113,8 @@ def equal_precision(
     matches: Matches, block: np.ndarray, blocks: int, goal: Goal, *, per_class: bool = False
 ) -> Thresholds:
     """Choose the threshold of largest recall at which precision is at least the reference's.
+
+    Where the reference has none (it finds no object of the class), that of best F1.
 
     Args:
         matches: as in :func:`best_f1`.
@@ -124,10 +126,12 @@ def equal_precision(
 
     def choose(ladder: _Ladder, category: int) -> tuple[np.ndarray, np.ndarray]:
         precision = ladder.hits / np.maximum(ladder.shown, 1)
-        enough = precision >= goal.precision[:, category, None] - _ROOM
+        aim = goal.precision[:, category]
+        enough = precision >= aim[:, None] - _ROOM
         last = enough.shape[1] - 1 - enough[:, ::-1].argmax(axis=1)
         reached = enough.any(axis=1)
-        return np.where(reached, last, precision.argmax(axis=1)), reached
+        nearest = np.where(np.isnan(aim), _best_f1(ladder), precision.argmax(axis=1))
+        return np.where(reached, last, nearest), reached
 
     return _chosen(matches, block, blocks, per_class, choose).thresholds
 
@@ -135,7 +139,7 @@ def equal_precision(
 def equal_false_alarms(
     matches: Matches, block: np.ndarray, blocks: int, limit: float, *, per_class: bool = False
 ) -> Thresholds:
-    """Choose the lowest threshold with at most ``limit`` false alarms per image (of each class, if per class)."""
+    """Choose the lowest threshold with at most ``limit`` false alarms per image (and class, if per class)."""
     classes = matches.positives.shape[1]
     weights = leave_one_out(blocks)
     result = np.zeros((len(weights), classes))
@@ -171,8 +175,11 @@ def _chosen(matches: Matches, block: np.ndarray, blocks: int, per_class: bool, c
         ladder = _ladder(matches, block, weights, category)
         if not len(ladder.scores):
             warnings.append("no prediction is correct" if ladder.objects[0] else "there are no objects")
+            reached = reached and not ladder.objects[0]
             continue
         at, met = choose(ladder, category or 0)
+        # Without a block its hits are no steps: of steps with as many hits the first is the one that is left.
+        at = (ladder.hits == np.take_along_axis(ladder.hits, at[:, None], axis=1)).argmax(axis=1)
         # A set that lost all it could be chosen on keeps the choice of the full set.
         empty = ladder.hits[:, -1] == 0
         at = np.where(empty, at[0], at)
@@ -180,8 +187,14 @@ def _chosen(matches: Matches, block: np.ndarray, blocks: int, per_class: bool, c
         ratio = ladder.hits[rows, at] / np.maximum(ladder.shown[rows, at], 1)
         value[:, columns], precision[:, columns] = _not_above(ladder.scores[at])[:, None], ratio[:, None]
         reached = reached and bool(met[0])
-    warning = warnings[0] if len(warnings) == len(groups) else ""
+    nothing = len(warnings) == len(groups)
+    reached, warning = reached and not nothing, warnings[0] if nothing else ""
     return Goal(_measured(Thresholds(value[0], value[1:], reached, warning=warning), matches), precision)
+
+
+def _best_f1(ladder: _Ladder) -> np.ndarray:
+    """Return the position of best F1 in each resampled set, the first among equals."""
+    return (2 * ladder.hits / np.maximum(ladder.shown + ladder.objects[:, None], 1)).argmax(axis=1)
 
 
 def _groups(classes: int, per_class: bool) -> list[tuple[int | None, list[int]]]:

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ...datasets.records import size_names
-from .matching import KINDS, MATCHED, Evidence
 from .matching import IGNORED as IGNORED_KIND
-from .operating import HEADLINE
+from .matching import KINDS, MATCHED, Evidence
 from .records import BACKGROUND, GroundTruth, PredictionKey, Predictions
 
 OUTCOMES: Final = ("missed", "correct", "ambiguous", "misclassified", "poorly_localised")
@@ -172,10 +171,10 @@ def network_size_names(
     truth: GroundTruth, image: np.ndarray, area: np.ndarray, image_size: int | None
 ) -> np.ndarray:
     """Return COCO's size names at the scale at which the network sees the images, empty texts if unknown."""
-    longer = np.array([max(record.width, record.height) for record in truth.images], dtype=np.float64)[image]
-    if image_size is None or not (longer > 0).all():
+    longer = np.array([max(record.width, record.height) for record in truth.images], dtype=np.float64)
+    if image_size is None or not (longer > 0).all():  # of all: a part without its false alarms is none
         return np.full(len(area), "", dtype=object)
-    return size_names(area * (image_size / longer) ** 2)
+    return size_names(area * (image_size / longer[image]) ** 2)
 
 
 def _object_rows(found: Detections, thresholds: np.ndarray, image_size: int | None) -> pd.DataFrame:

@@ -83,8 +83,8 @@ class GroundTruth:
         category: shape (N,), int64, position of the object's class.
         boxes: shape (N, 4), float64, left, top, width, height in absolute pixels of the original image.
         area: shape (N,), float64, square pixels as the file states them.
-        ignore: shape (N,), bool, COCO's ``iscrowd``: never an object to be found, only a region where
-            predictions of that class are not counted as wrong.
+        ignore: shape (N,), bool, ``iscrowd`` or ``ignore`` in the file: never an object to be found, only a
+            region where predictions of that class are not counted as wrong.
         visibility: shape (N,), object: ``both``, ``infrared``, ``visible``, ``neither``, or empty if unknown.
     """
 

@@ -279,7 +279,7 @@ def _influences(
     some = (changed != 0).any(axis=1)
     matters = some | some[reference]
     blocks = matters.sum(axis=1)
-    pair = (own - base) * np.sqrt((blocks - 1) / np.maximum(blocks, 1))[:, None]
+    pair = (own - base) * np.sqrt(np.maximum(blocks - 1, 0) / np.maximum(blocks, 1))[:, None]
     pair[reference] = 0.0
     variance = (pair**2).sum(axis=1)
     return _Influences(blocks, matters, own, pair, variance, _jackknife_df(pair, variance, blocks))

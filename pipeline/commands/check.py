@@ -23,7 +23,7 @@ from ..detector_config import detector_recipe
 from ..plan import make_plan
 from ..run import shown_warnings
 from ..store import Store
-from ..workload import SPLITS, Workload, diagnose, divide, load_workload
+from ..workload import SPLITS, Workload, diagnose, divide, load_workload, split_unit
 
 
 def check(path: Path, overrides: Sequence[str], screen: Screen) -> None:
@@ -93,7 +93,8 @@ def _print_plan(config: Config, screen: Screen, console: Console) -> None:
         with screen.task("dividing the data set") as progress:
             split = divide(config, workload.pairs, progress)
         recipe, frozen = detector_recipe(config)
-        plan = make_plan(config, recipe, frozen, workload, split, Store(Path(scratch)))
+        divided = split_unit(config, workload, Path(scratch) / "signatures.npz")
+        plan = make_plan(config, recipe, frozen, workload, split, divided, Store(Path(scratch)))
     _print_split(workload, split, console)
     contaminated(config, workload, split)  # It warns.
     counts = Counter(unit.stage for unit in plan)
@@ -124,7 +125,7 @@ def _print_split(workload: Workload, split: Split, console: Console) -> None:
     absent = [
         label
         for label in workload.pairs.classes
-        if not any(box.label == label for stem in split.test for box in workload.pairs[stem].boxes)
+        if not any(box.label == label for stem in split.test for box in workload.pairs[stem].objects)
     ]
     if absent:
         console.print(

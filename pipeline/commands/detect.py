@@ -42,6 +42,10 @@ def detect(
         if split is not None or data is not None:
             if split is None or data is None:
                 raise ConfigError("training needs both --data FORMAT:ROOT (the boxes) and --split FILE")
+            if recipe.class_map:
+                raise ConfigError(
+                    "class_map is for a given detector; one trained on --data has its class names"
+                )
             _train_and_predict(images, out, recipe, data, split, seed, screen)
         elif weights is None:
             raise ConfigError(

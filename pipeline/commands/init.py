@@ -29,6 +29,8 @@ dataset:
   # visible: path/to/visible
   # annotations: path/to/annotations
   # conditions: scenario.json # names of scenes and condition tags: also a CSV image,tag(,scene)
+  # ignore_classes: [dog]              # objects that are neither trained on nor counted
+  # merge_classes: {{truck: car, van: car}}   # label: class that its objects are counted as
 
 split:
   kind: scenes              # scenes: neighbouring frames and near-duplicates stay together; random;
@@ -77,6 +79,11 @@ detector:                   # `regionfuse detect --help`; every field of the rec
   learning_rate: {rate}
   select: last              # last epoch, or best_val; never chosen on test
   # frozen_weights: path/to/detector.pt
+  # class_map: {{person: People}}  # class of frozen_weights: class of the data set, where the names differ
+
+evaluation:
+  per_class_thresholds: false  # true: operating points have a threshold for each class
+  draws: 5000               # bootstrap draws behind the ranks
 
 quality:                    # fusion metrics of the test pictures and what they say about mAP; []: none
   metrics: [{metrics}]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ...datasets.errors import ConfigError
@@ -16,6 +17,8 @@ from .prepared import read_prepared
 from .shop import Candidate, Shop
 
 TEST = "test"
+CONFIDENCE = 0.25
+"""Lowest confidence that counts, where there is no val split to choose it on."""
 
 
 def predicted(shop: Shop, candidate: Candidate, prepared: Unit) -> Unit:
@@ -42,27 +45,32 @@ def predicted(shop: Shop, candidate: Candidate, prepared: Unit) -> Unit:
 def evaluated(shop: Shop, candidate: Candidate, prepared: Unit) -> Unit:
     """Score a source's predictions; result: ``scores.json`` and ``objects.parquet``.
 
-    Without a validation split the threshold of the outcomes is the fixed one of the evaluation.
+    There is no val split to choose an operating point on: outcomes are those at a fixed confidence.
     """
     store, found = shop.store, predicted(shop, candidate, prepared)
 
     def action(work: Path, _progress: Progress) -> None:
         from ...datasets.coco import write_ground_truth
+        from ...detection.evaluation.coco import coco_scores
+        from ...detection.evaluation.detector import match_file
         from ...detection.evaluation.load import load_ground_truth
         from ...detection.evaluation.outcomes import objects_table
         from ...detection.evaluation.records import PredictionKey
-        from ...detection.evaluation.scoring import score_detector
         from ...detection.evaluation.write import write_parquet
 
         pairs = read_prepared(store.folder(prepared))
         write_ground_truth(pairs, TEST, [pair.stem for pair in pairs], work / "ground_truth.json")
         truth = load_ground_truth(work / "ground_truth.json")
-        score = score_detector({TEST: store.folder(found) / "test.json"}, {TEST: truth}).splits[TEST]
-        table = objects_table(PredictionKey("frozen", candidate.name, 0, TEST), truth, score)
-        write_parquet(table, work / "objects.parquet")
-        write_json(work / "scores.json", {"mAP50": score.coco.summary["mAP50"]})
+        detections, _ = match_file(store.folder(found) / "test.json", truth)
+        thresholds = {"fixed": np.full(len(truth.classes), CONFIDENCE)}
+        key = PredictionKey("frozen", candidate.name, 0, TEST)
+        write_parquet(objects_table(key, detections, thresholds, shop.image_size), work / "objects.parquet")
+        scores = coco_scores(truth, detections.predictions).summary
+        write_json(work / "scores.json", {"mAP50": scores["mAP50"]})
 
-    return Unit("evaluate", found.name, {}, action, needs=(prepared, found))
+    return Unit(
+        "evaluate", found.name, {"confidence": CONFIDENCE}, action, needs=(prepared, found), version=2
+    )
 
 
 def detection_units(shop: Shop, sources: Sequence[Candidate], prepared: Unit) -> list[Unit]:

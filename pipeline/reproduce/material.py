@@ -148,13 +148,13 @@ def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
 
 def spread_over_classes(pairs: PairSet, count: int | None) -> list[Pair]:
     """Return ``count`` pairs with boxes: for each class the one with most of it, the others evenly spread."""
-    labelled = [pair for pair in pairs if pair.boxes]
+    labelled = [pair for pair in pairs if pair.objects]
     if count is None or count >= len(labelled):
         return labelled
     chosen: dict[str, Pair] = {}
     for label in pairs.classes:
-        numbers = [sum(box.label == label for box in pair.boxes) for pair in labelled]
-        if not any(label == box.label for pair in chosen.values() for box in pair.boxes):
+        numbers = [sum(box.label == label for box in pair.objects) for pair in labelled]
+        if not any(label == box.label for pair in chosen.values() for box in pair.objects):
             best = max(numbers)
             if best and len(chosen) < count:
                 pair = labelled[numbers.index(best)]
@@ -204,12 +204,12 @@ def _detection(
     """Return the set with boxes, and a remark when it was not named."""
     if request.detection:
         found = named[request.detection]
-        if not any(pair.boxes for pair in found):
+        if not any(pair.objects for pair in found):
             raise DataError(f"--detection {request.detection}: no annotated objects; detection needs boxes")
         return found, ""
     if generated is not None:
         return generated, ""
-    if any(pair.boxes for pair in pool):
+    if any(pair.objects for pair in pool):
         return pool, f"Detection runs on the test set ({pool.name}), which has boxes."
     return (
         synthetic_set(out, progress),

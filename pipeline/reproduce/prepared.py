@@ -92,7 +92,7 @@ def read_prepared(folder: Path) -> PairSet:
             width=entry["width"],
             height=entry["height"],
             boxes=tuple(
-                Box(box["label"], (*box["xyxy"],), box["difficult"]) for box in entry["boxes"]
+                Box(box["label"], (*box["xyxy"],), box["ignore"]) for box in entry["boxes"]
             ),
             tags=tuple(entry["tags"]),
             scene=entry["scene"],

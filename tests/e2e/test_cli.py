@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -71,7 +72,7 @@ def test_init_prints_a_configuration_that_loads(
         (["train", "--out", "o"], ["nothing to train on"]),
         (["train", "--out", "o", "--data", "msrs"], ["FORMAT:ROOT"]),
         (["detect", "--images", "none", "--out", "o.json"], ["none", "not a folder"]),
-        (["evaluate", "--ground-truth", "g.json", "--predictions", "x", "--out", "o"], ["SOURCE=FILE"]),
+        (["evaluate", "--ground-truth", "g.json", "--predictions", "x", "--out", "o"], ["NAME=FILE"]),
     ],
 )
 def test_a_mistake_is_one_line_and_a_failure(
@@ -173,11 +174,11 @@ def test_evaluate_scores_predictions_made_elsewhere(
     for name in ("right", "wrong"):
         arguments += ["--predictions", f"{name}={tmp_path / name}.json"]
     assert call(monkeypatch, "evaluate", *arguments) == 0
-    table = (tmp_path / "tables" / "detection.csv").read_text().splitlines()
-    columns = table[0].split(",")
-    scores = {row.split(",")[0]: float(row.split(",")[columns.index("mAP50")]) for row in table[1:]}
-    assert scores == {"right": 1.0, "wrong": 0.0}
-    assert "right" in capsys.readouterr().out
+    scores = pd.read_csv(tmp_path / "tables" / "detection.csv").set_index("source")["mAP50"]
+    assert scores.to_dict() == {"right": 1.0, "wrong": 0.0}
+    printed = capsys.readouterr().out
+    assert "1 image in 1 block" in printed and "no interval: too few blocks" in printed
+    assert "1 of 1" in printed, "the car that is called a truck"
 
 
 class Bomb:

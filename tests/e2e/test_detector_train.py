@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from detector_toy import toy_pairs
 
 from regionfuse.datasets.errors import DetectorError
-from regionfuse.datasets.records import PairSet
+from regionfuse.datasets.records import Box, PairSet
 from regionfuse.detection.recipe import DetectorRecipe
 from regionfuse.detection.train import DetectorResult, train_detector
 
@@ -191,7 +191,11 @@ def test_val_score_is_coco_map(tmp_path: Path) -> None:
         for number, pair in enumerate(pairs, start=1)
         for box in pair.boxes
     ]
-    answers = iter([perfect, []])
+    crowd = Box("Car", (2, 2, 40, 40), ignore=True)  # what is found in it counts neither way
+    first, *others = pairs
+    job.val = (replace(first, boxes=(*first.boxes, crowd)), *others)
+    false_alarm = {"image_id": 1, "category_id": 2, "bbox": [3, 3, 4, 4], "score": 0.99}
+    answers = iter([[*perfect, false_alarm], []])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selection, "predict_rows", lambda *_: next(answers))
         model = torch.nn.Identity()

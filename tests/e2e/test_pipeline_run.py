@@ -81,7 +81,7 @@ def test_everything_stands_at_its_documented_path(first: RunResult) -> None:
     assert not first.failed
     assert (folder / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["schema"] == 1
+    assert (manifest["schema"], manifest["reference"]) == (2, "visible")
     assert manifest["notice"] == "synthetic: shows that the pipeline works, not how good a method is"
     split = json.loads((folder / "split.json").read_text())
     for name in ("train", "val", "test"):
@@ -105,7 +105,9 @@ def test_everything_stands_at_its_documented_path(first: RunResult) -> None:
         "confusion.csv",
         "objects.parquet",
         "fusion.csv",
-        "swaps.csv",
+        "differences.csv",
+        "operating.csv",
+        "misclassifications.csv",
         "changes.csv",
     ):
         assert (folder / "tables" / name).is_file()
@@ -131,11 +133,36 @@ def test_a_second_run_does_nothing(home: Path, first: RunResult) -> None:
     files = {name: (first.run / name).read_bytes() for name in ("manifest.json", "report/report.pdf")}
     stamp = first.report.stat().st_mtime_ns
     again = run(home)
-    assert again.reused == again.units - 1  # all but the report, which is no unit
+    assert again.reused == again.units
     assert units(first.run) == before
     assert first.report.stat().st_mtime_ns == stamp
     for name, content in files.items():
         assert (first.run / name).read_bytes() == content
+
+
+def test_an_earlier_schema_is_made_anew_and_finished_work_is_kept(home: Path, first: RunResult) -> None:
+    out = home / "earlier"
+    shutil.copytree(first.run, out)
+    for path in (out / "units" / "evaluate").iterdir():
+        shutil.rmtree(path)
+    (out / "tables" / "swaps.csv").write_text("source,count\n")
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").unlink()
+    (out / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
+    again = run(home, out="earlier")
+    assert again.reused == again.units - 1  # all but the evaluation
+    assert json.loads((out / "manifest.json").read_text())["schema"] == 2
+    assert not (out / "tables" / "swaps.csv").exists()
+    assert tables(out) == tables(first.run)
+
+
+def test_evaluation_settings_decide_the_tables_alone(home: Path, first: RunResult) -> None:
+    out = home / "settings"
+    shutil.copytree(first.run, out)
+    again = run(home, "evaluation.per_class_thresholds=true", "evaluation.draws=10", out="settings")
+    assert again.reused == again.units - 1
+    assert set(pd.read_csv(out / "tables" / "ranks.csv")["draws"]) == {10}
+    assert tables(out) != tables(first.run)
 
 
 def test_a_changed_method_redoes_only_what_depends_on_it(home: Path, first: RunResult) -> None:

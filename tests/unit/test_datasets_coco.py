@@ -10,6 +10,7 @@ import pytest
 from regionfuse.datasets.coco import ground_truth, read_coco_labels, write_ground_truth
 from regionfuse.datasets.errors import DataError
 from regionfuse.datasets.records import Box, Pair, PairSet
+from regionfuse.datasets.visibility import ObjectVisibility
 
 
 def pair(stem: str, *boxes: Box, scene: str | None = None) -> Pair:
@@ -82,7 +83,82 @@ def test_own_file_reads_back_as_foreign(pairs: PairSet, tmp_path: Path) -> None:
     labels = read_coco_labels(tmp_path / "x.json")
     assert labels.classes == pairs.classes
     assert labels.boxes == {"b": (), "c": pairs["c"].boxes}
-    assert [(image.stem, image.width, image.height, image.scene) for image in labels.images] == [
-        ("b", 64, 48, None),
-        ("c", 64, 48, "s1"),
+    assert labels.sizes == {"b": (64, 48), "c": (64, 48)}
+
+
+def test_regions_to_ignore_are_crowds_of_their_class_or_of_every_class() -> None:
+    boxes = (
+        Box("Car", (0, 0, 9, 9)),
+        Box("Car", (10, 0, 30, 9), ignore=True),
+        Box("Dog", (0, 20, 9, 30), ignore=True),
+    )
+    pairs = PairSet("x", Path(), (pair("a", *boxes), pair("b", boxes[0])), ("People", "Car"))
+    found = ground_truth(pairs, "test", ["a", "b"])["annotations"]
+    assert [(row["image_id"], row["category_id"], row["iscrowd"]) for row in found] == [
+        (1, 2, 0),
+        (1, 2, 1),
+        (1, 1, 1),
+        (1, 2, 1),
+        (2, 2, 0),
     ]
+    assert [row["bbox"] for row in found[2:4]] == [[0, 20, 9, 10]] * 2
+    assert ground_truth(pairs, "test", ["b"])["annotations"] == found[4:]
+
+
+def test_visibility_is_written_beside_the_objects(pairs: PairSet) -> None:
+    seen = {"a": (ObjectVisibility(2.0, 0.12345, 0.0),)}
+    (row,) = ground_truth(pairs, "test", ["a"], visibility=seen)["annotations"]
+    assert row["contrast_infrared"] == 2.0 and row["contrast_visible"] == 0.123
+    assert row["visibility"] == "infrared"
+    assert "visibility" not in ground_truth(pairs, "test", ["a"])["annotations"][0]
+
+
+def foreign(path: Path, names: list[str], *annotations: dict, bom: bool = False) -> Path:
+    content = {
+        "info": {},
+        "images": [{"id": n, "file_name": name, "width": 64, "height": 48} for n, name in enumerate(names)],
+        "categories": [{"id": 1, "name": "Car"}],
+        "annotations": [
+            {"id": number, "image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0} | item
+            for number, item in enumerate(annotations, start=1)
+        ],
+    }
+    path.write_text(json.dumps(content), encoding="utf-8-sig" if bom else "utf-8")
+    return path
+
+
+def test_crowd_and_ignore_survive_reading(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "x.json", ["a.png"], {}, {"iscrowd": 1}, {"ignore": 1}, bom=True)
+    assert [box.ignore for box in read_coco_labels(path).boxes["a"]] == [False, True, True]
+
+
+def test_file_names_of_other_systems_and_of_two_folders(tmp_path: Path) -> None:
+    assert list(read_coco_labels(foreign(tmp_path / "x.json", ["rgb\\00000.png"])).boxes) == ["00000"]
+    with pytest.raises(DataError, match=r"'rgb/0\.png' and 'thermal/0\.png' have the same stem"):
+        read_coco_labels(foreign(tmp_path / "y.json", ["rgb/0.png", "thermal/0.png"]))
+
+
+def test_one_scoring_for_ours_and_foreign_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """pycocotools scores a foreign file with a crowd region as it scores what we write of it."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    crowd = {"iscrowd": 1, "bbox": [20, 20, 20, 20]}
+    areas = [{"area": 12}, {"area": 400}]
+    original = foreign(tmp_path / "x.json", ["a.png"], areas[0], crowd | areas[1])
+    labels = read_coco_labels(original)
+    own = PairSet("x", Path(), (pair("a", *labels.boxes["a"]),), labels.classes)
+    write_ground_truth(own, "test", ["a"], tmp_path / "own.json")
+    scores = []
+    for path, image in ((original, 0), (tmp_path / "own.json", 1)):
+        truth = COCO(str(path))
+        found = [
+            {"image_id": image, "category_id": 1, "bbox": [21, 21, 5, 5], "score": 0.9},
+            {"image_id": image, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.8},
+        ]
+        evaluator = COCOeval(truth, truth.loadRes(found), "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+        scores.append(evaluator.stats[0])
+    assert scores == pytest.approx([1.0, 1.0])  # dropped on import, the crowd made the first a false positive

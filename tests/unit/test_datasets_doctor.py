@@ -11,7 +11,7 @@ import pytest
 
 from regionfuse.datasets.doctor import DoctorReport, Finding, examine
 from regionfuse.datasets.images import decode, write_png
-from regionfuse.datasets.inspection import black_border
+from regionfuse.datasets.inspection import black_border, exif_orientation
 
 
 def picture(path: Path, seed: int, width: int = 64, height: int = 48, grey: bool = False) -> None:
@@ -65,7 +65,7 @@ def test_sound_set(root: Path) -> None:
     assert report.size_counts == {"small": 16, "medium": 8, "large": 0}
     assert report.class_size_counts["Truck"] == {"small": 0, "medium": 4, "large": 0}
     assert report.image_sizes == {"64x48": 4}
-    assert calls[-1][:2] == (8, 8)
+    assert calls[7][:2] == (8, 8) and calls[-1][:2] == (4, 4)
 
 
 def test_halves_sizes_and_unreadable_files(root: Path) -> None:
@@ -128,7 +128,8 @@ def test_boxes(root: Path) -> None:
     voc(root / "Annotation" / "3.xml", [("People", 1, 1, 9, 9)], width=640)
     report = examine("m3fd", root)
     assert "Car at (59, 0, 70, 20)" in finding(report, "box-outside").message
-    assert finding(report, "box-degenerate").message.count(": 2, first ") == 1
+    assert finding(report, "box-degenerate").message.endswith("Lamp at (79, 0, 90, 9)")
+    assert finding(report, "box-reversed").message.endswith("Bus at (8, 8, 5, 20)")
     assert "did you mean 'Car'" in finding(report, "unknown-class").message
     assert finding(report, "unknown-class").level == "error"
     assert "2 times" in finding(report, "box-repeated").message
@@ -136,7 +137,48 @@ def test_boxes(root: Path) -> None:
     assert finding(report, "unlabelled").message.endswith(": 2")
     assert "640 x 48" in finding(report, "annotation-size").message
     assert finding(report, "class-absent").message.count(": 3, first ") == 1
-    assert report.class_counts == {"People": 1, "Car": 1, "Bus": 0, "Motorcycle": 0, "Lamp": 0, "Truck": 2}
+    assert report.class_counts == {"People": 1, "Car": 1, "Bus": 0, "Motorcycle": 0, "Lamp": 0, "Truck": 1}
+
+
+def test_regions_to_ignore_are_told_and_not_counted(root: Path) -> None:
+    file = root / "Annotation" / "0.xml"
+    file.write_text(file.read_text().replace("Car</name>", "Car</name><difficult>1</difficult>"))
+    report = examine("m3fd", root, ignore_classes=["Lamp"], merge_classes={"Bus": "Car"})
+    assert report.classes == ("People", "Car", "Motorcycle", "Truck")
+    assert report.class_counts == {"People": 4, "Car": 7, "Motorcycle": 4, "Truck": 4}
+    assert sum(report.size_counts.values()) == 19
+    assert finding(report, "ignored").level == "info" and ": 5, first" in finding(report, "ignored").message
+    assert finding(examine("m3fd", root, ignore_classes=["Lmp"]), "classes").level == "error"
+
+
+def test_how_the_labels_were_understood(root: Path) -> None:
+    voc(root / "Annotation" / "2.xml", [("Car", 0, 3, 9, 9), ("", 1, 1, 3, 3)])
+    report = examine("m3fd", root)
+    assert "2.xml" in finding(report, "voc-from-zero").message
+    assert "without a class name" in finding(report, "object-skipped").message
+
+
+def test_background_is_refused(root: Path) -> None:
+    voc(root / "Annotation" / "2.xml", [("background", 1, 3, 9, 9)])
+    found = finding(examine("folders", root), "classes")
+    assert found.level == "error" and "2.xml" in found.message and "rename" in found.message
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_exif_orientation(root: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = root / "Vis" / f"0.{ending}"
+    image = Image.fromarray(decode(root / "Vis" / "0.png"))
+    (root / "Vis" / "0.png").unlink()
+    image.save(path, exif=exif)
+    found = finding(examine("m3fd", root), "exif-orientation")
+    assert found.level == "warning" and found.files == (str(path),) and "orientation 6" in found.message
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    assert exif_orientation(path) == 6
+    assert exif_orientation(root / "Vis" / "1.png") == 1 and exif_orientation(root / "none") == 1
 
 
 def test_broken_labels_do_not_hide_the_others(root: Path) -> None:

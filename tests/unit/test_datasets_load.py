@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regionfuse.datasets.errors import DataError
+from regionfuse.datasets.errors import ConfigError, DataError
 from regionfuse.datasets.images import write_png
 from regionfuse.datasets.load import _READERS, FORMATS, detect_format, load_pairs, pair_folders
-from regionfuse.datasets.records import Box
+from regionfuse.datasets.records import Box, size_names
 
 CAR = ("Car", 3, 4, 12, 14)
 
@@ -165,7 +165,10 @@ def test_flir_endings_and_coco_labels(tmp_path: Path, together: bool) -> None:
     pairs = load_pairs("flir", tmp_path)
     assert [pair.stem for pair in pairs] == ["FLIR_00097", "FLIR_00200"]
     assert pairs.classes == ("person", "car")
-    assert pairs["FLIR_00097"].boxes == (Box("car", (1.0, 2.0, 6.0, 8.0)),)
+    crowd = Box("person", (0.0, 0.0, 5.0, 6.0), ignore=True)
+    assert pairs["FLIR_00097"].boxes == (Box("car", (1.0, 2.0, 6.0, 8.0)), crowd)
+    assert pairs["FLIR_00097"].objects == pairs["FLIR_00097"].boxes[:1]
+    assert pairs["FLIR_00097"].ignored == (crowd,)
     assert pairs["FLIR_00097"].infrared.name.endswith("_PreviewData.png")
     assert pairs["FLIR_00200"].boxes == ()
     assert detect_format(tmp_path) == "flir"
@@ -233,12 +236,173 @@ def test_boxes_are_cut_to_the_image_and_lost_when_nothing_is_left(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = m3fd(tmp_path, count=1)
-    boxes = [("Car", 0, 0, 30, 99), ("Bus", 5, 5, 4, 9), ("Lamp", 25, 1, 30, 5), ("Truck", 1, 1, 20, 16)]
+    boxes = [("Car", -3, -1, 30, 99), ("Bus", 5, 5, 4, 9), ("Lamp", 25, 1, 30, 5), ("Truck", 1, 1, 20, 16)]
     voc(root / "Annotation" / "00000.xml", boxes)
     with caplog.at_level(logging.WARNING):
         found = load_pairs("m3fd", root)["00000"].boxes
     assert found == (Box("Car", (0.0, 0.0, 20.0, 16.0)), Box("Truck", (0.0, 0.0, 20.0, 16.0)))
     assert "2 box(es)" in caplog.text
+
+
+def test_repeated_boxes_are_used_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = m3fd(tmp_path, count=1)
+    twice = [("Car", 3, 4, 12, 14), ("Car", 3, 4, 12, 14), ("Bus", 3, 4, 12, 14), ("Car", 3, 4, 12, 13)]
+    voc(root / "Annotation" / "00000.xml", twice)
+    with caplog.at_level(logging.WARNING):
+        assert [box.label for box in load_pairs("m3fd", root)["00000"].boxes] == ["Car", "Bus", "Car"]
+    assert "1 box(es) given more than once" in caplog.text
+    merged = load_pairs("m3fd", root, merge_classes={"Bus": "Car"})["00000"].boxes
+    assert len(merged) == 2  # merging made a third twin
+
+
+def test_difficult_objects_are_ignored(tmp_path: Path) -> None:
+    root = m3fd(tmp_path, count=1)
+    file = root / "Annotation" / "00000.xml"
+    file.write_text(file.read_text().replace("</name>", "</name><difficult>1</difficult>"))
+    assert load_pairs("m3fd", root)["00000"].boxes == (Box("Car", (2.0, 3.0, 12.0, 14.0), ignore=True),)
+
+
+@pytest.mark.parametrize(
+    ("shown", "shift"), [((0, 4, 9, 9), 0), ((1, 0, 9, 9), 0), ((1, 4.5, 9, 9), 0), ((1, 1, 9, 9), 1)]
+)
+def test_a_set_counts_from_zero_or_from_one(
+    tmp_path: Path, shown: tuple[float, ...], shift: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One box with an edge at 0 or a fraction tells it for every file of the set."""
+    root = m3fd(tmp_path)
+    voc(root / "Annotation" / "00002.xml", [("Bus", *shown)])  # type: ignore[list-item]
+    with caplog.at_level(logging.WARNING):
+        pairs = load_pairs("m3fd", root)
+    assert pairs["00000"].boxes[0].xyxy == (3.0 - shift, 4.0 - shift, 12.0, 14.0)
+    assert pairs["00002"].boxes[0].xyxy == (shown[0] - shift, shown[1] - shift, *shown[2:])
+    assert ("count pixels from 0" in caplog.text) == (shift == 0)
+
+
+def test_objects_without_name_or_box_are_counted_not_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = m3fd(tmp_path)
+    voc(root / "Annotation" / "00000.xml", [("", 1, 1, 5, 5), CAR])
+    voc(root / "Annotation" / "00001.xml", [("*", 1, 1, 5, 5), CAR])
+    polygon = "<object><name>Car</name><polygon><x1>1</x1></polygon></object>"
+    file = root / "Annotation" / "00002.xml"
+    file.write_text(file.read_text().replace("<object>", f"{polygon}<object>", 1), encoding="utf-8-sig")
+    with caplog.at_level(logging.WARNING):
+        assert [len(pair.boxes) for pair in load_pairs("m3fd", root)] == [1, 1, 1]
+    assert "2 labelled object(s) without a class name" in caplog.text
+    assert "1 labelled object(s) without a bndbox" in caplog.text
+
+
+def test_all_broken_label_files_are_counted(tmp_path: Path) -> None:
+    root = m3fd(tmp_path)
+    break_xml(root)
+    (root / "Annotation" / "00002.xml").write_text("<")
+    with pytest.raises(DataError, match=r"00001\.xml.*1 more label file"):
+        load_pairs("m3fd", root)
+
+
+def coco(root: Path, names: list[str], labels: list[str], image: str = "00000.png") -> Path:
+    path = root / "labels.json"
+    content = {
+        "images": [{"id": 1, "file_name": image, "width": 20, "height": 16}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names)],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": names.index(label), "bbox": [1, 2, 3, 4]}
+            for number, label in enumerate(labels, start=1)
+        ],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_ignored_and_merged_classes(tmp_path: Path) -> None:
+    path = coco(m3fd(tmp_path), ["car", "dog", "truck", "van"], ["truck", "dog", "car"])
+    pairs = load_pairs(
+        "folders",
+        tmp_path,
+        annotations=path,
+        ignore_classes=["dog"],
+        merge_classes={"truck": "car", "van": "car"},
+    )
+    assert pairs.classes == ("car",)
+    place = (1.0, 2.0, 4.0, 6.0)
+    assert pairs["00000"].boxes == (Box("car", place), Box("dog", place, ignore=True))
+    renamed = load_pairs(
+        "folders", tmp_path, annotations=path, merge_classes={"truck": "vehicle", "car": "vehicle"}
+    )
+    assert renamed.classes == ("vehicle", "dog", "van")
+    fixed = load_pairs("m3fd", tmp_path, merge_classes={"Truck": "Car"}, ignore_classes=["Lamp"])
+    assert fixed.classes == ("People", "Car", "Bus", "Motorcycle")
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"ignore_classes": ["dgo"]}, "ignore_classes: unknown class 'dgo'; did you mean 'dog'"),
+        ({"merge_classes": {"Truck": "car"}}, "merge_classes: unknown class 'Truck'; did you mean 'truck'"),
+        ({"merge_classes": {"truck": "Car"}}, "merge_classes: unknown class 'Car'; did you mean 'car'"),
+        ({"merge_classes": {"truck": "van", "van": "car"}}, "'van', which is merged into 'car'"),
+        ({"merge_classes": {"dog": "car"}, "ignore_classes": ["dog"]}, "also in ignore_classes"),
+        ({"classes": ["car", "car"]}, "names a class twice"),
+    ],
+)
+def test_wrong_class_rules_give_one_clear_line(tmp_path: Path, rules: dict, words: str) -> None:
+    path = coco(m3fd(tmp_path), ["car", "dog", "truck", "van"], ["truck", "dog", "car"])
+    with pytest.raises(ConfigError) as error:
+        load_pairs("folders", tmp_path, annotations=path, **rules)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_no_class_is_called_background(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = m3fd(tmp_path)
+    path = coco(root, ["background", "car"], ["car"])
+    with caplog.at_level(logging.WARNING):
+        assert load_pairs("folders", root, annotations=path).classes == ("car",)
+    assert "'background' has no objects and is left out" in caplog.text
+    path = coco(root, ["background", "car"], ["car", "background"])
+    with pytest.raises(DataError, match=r"labels\.json: has objects of a class 'background'.*rename"):
+        load_pairs("folders", root, annotations=path)
+    assert load_pairs("folders", root, annotations=path, ignore_classes=["background"]).classes == ("car",)
+
+
+@pytest.mark.parametrize("label", ["07", "07_ir", "VIS_07"])
+def test_labels_may_be_named_like_either_half(tmp_path: Path, label: str) -> None:
+    picture(tmp_path / "ir" / "07_ir.png")
+    picture(tmp_path / "vi" / "07_vis.png")
+    voc(tmp_path / "xml" / f"{label}.xml", [CAR])
+    assert len(load_pairs("folders", tmp_path)["07"].boxes) == 1
+    path = coco(tmp_path, ["Car"], ["Car"], image=f"{label}.png")
+    assert len(load_pairs("folders", tmp_path, annotations=path)["07"].boxes) == 1
+    if label != "07":
+        voc(tmp_path / "xml" / "07_rgb.xml", [CAR])
+        with pytest.raises(DataError, match="label the same pair '07'"):
+            load_pairs("folders", tmp_path)
+
+
+def test_labels_of_other_images_are_refused(tmp_path: Path) -> None:
+    root = m3fd(tmp_path)
+    path = coco(root, ["car"], ["car"], image="frame_7.png")
+    with pytest.raises(
+        DataError, match="none of them among the pairs: first 'frame_7', the pairs are called '00000'"
+    ):
+        load_pairs("folders", root, annotations=path)
+    (root / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: no image is labelled in it"):
+        load_pairs("m3fd", root, annotations=root / "empty")
+
+
+def test_size_names_are_those_of_pycocotools() -> None:
+    from pycocotools.cocoeval import Params
+
+    parameters = Params("bbox")
+    ranges = dict(zip(parameters.areaRngLbl, parameters.areaRng, strict=True))
+    areas = [0, 1023.9, 1024, 1024.1, 9215.9, 9216, 9216.1, 1e5]
+    names = size_names(areas)
+    assert names.tolist() == ["small"] * 3 + ["medium"] * 3 + ["large"] * 2
+    for area, name in zip(areas, names, strict=True):
+        low, high = ranges[name]
+        assert low <= area <= high
+    assert size_names(np.empty(0)).dtype == object and size_names([[1.0]]).shape == (1, 1)
 
 
 def test_wrong_size_in_xml_loses_against_the_image(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -281,11 +445,6 @@ def break_number(root: Path) -> None:
     path.write_text(path.read_text().replace("<xmin>3<", "<xmin>nan<"))
 
 
-def break_name(root: Path) -> None:
-    path = root / "Annotation" / "00001.xml"
-    path.write_text(path.read_text().replace("<name>Car</name>", ""))
-
-
 def break_twin(root: Path) -> None:
     picture(root / "Ir" / "00001.bmp.png")
     (root / "Ir" / "00001.bmp.png").rename(root / "Ir" / "00001.bmp")
@@ -310,7 +469,6 @@ def break_link(root: Path) -> None:
         (break_bomb_utf16, ["00001.xml", "document type"]),
         (break_xml, ["00001.xml", "not well-formed"]),
         (break_number, ["00001.xml", "object 1", "xmin", "nan"]),
-        (break_name, ["00001.xml", "object 1", "no class name"]),
         (break_twin, ["00001.bmp", "00001.png", "share a stem"]),
         (break_header, ["00001.png", "not an image"]),
         (break_link, ["00001.png", "No such file"]),

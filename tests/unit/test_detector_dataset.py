@@ -107,14 +107,31 @@ def test_awkward_boxes(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         Box("Lamp", (60, 60, 90, 90)),
         Box("People", (70, 10, 80, 20)),
         Box("People", (10, 10, 10, 20)),
-        Box("Car", (-10, -10, 20, 20)),
     )
     with caplog.at_level(logging.WARNING):
         data = DetectionDataset([replace(pair, boxes=boxes)], CLASSES, image_of(folder), RECIPE, 0)
     assert data.labels[0]["cls"].ravel().tolist() == [1, 2]
     assert np.allclose(data.labels[0]["bboxes"][0] * 64, [10, 10, 20, 20])
     assert caplog.text.count("no area inside the image") == 2
-    assert "stands twice" in caplog.text
+
+
+def test_regions_to_ignore_are_grey_and_no_targets(folder: Path) -> None:
+    pair = toy_pairs(folder).pairs[0]
+    boxes = (
+        Box("Car", (20, 20, 40, 40)),
+        Box("Car", (0, 0, 30, 30), ignore=True),
+        Box("Dog", (50.5, 0, 60, 10), ignore=True),  # of an ignored class: not among the classes
+    )
+    still = replace(RECIPE, mosaic=0.0, translate=0.0, scale=0.0, fliplr=0.0, hsv_h=0.0, hsv_s=0.0, hsv_v=0.0)
+    plain = DetectionDataset([replace(pair, boxes=boxes[:1])], CLASSES, image_of(folder), still, 0)
+    data = DetectionDataset([replace(pair, boxes=boxes)], CLASSES, image_of(folder), still, 0)
+    assert data.labels[0]["cls"].ravel().tolist() == [CLASSES.index("Car")]
+    before, after = (each[0, 0]["img"].permute(1, 2, 0).numpy() for each in (plain, data))
+    hidden = np.zeros((64, 64), dtype=bool)
+    hidden[:30, :30] = hidden[:10, 50:60] = True
+    hidden[20:40, 20:40] = False  # the object keeps its pixels
+    assert (after[hidden] == 114).all() and not (before[hidden] == 114).all()
+    assert np.array_equal(after[~hidden], before[~hidden])
 
 
 def test_unknown_class_and_wrong_size_are_errors(folder: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as mask_utils
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from detector_toy import CLASSES, toy_pairs
 
-from regionfuse.datasets.errors import DataError, DetectorError
+from regionfuse.datasets.errors import ConfigError, DataError, DetectorError
 from regionfuse.detection.checkpoint import load_detector, save_detector
 from regionfuse.detection.predict import detect, predict_images
 from regionfuse.detection.recipe import DetectorRecipe
@@ -119,6 +120,48 @@ def test_classes_are_mapped_by_name(tmp_path: Path, weights: Path, caplog: pytes
     assert "Car, Lamp" in caplog.text and "Tram" in caplog.text
     with pytest.raises(DetectorError, match="no name in common"):
         predict_images(weights, rows, {"Tram": 1}, RECIPE, tmp_path / "c.json")
+
+
+def test_a_class_map_names_what_the_data_set_calls_otherwise(
+    tmp_path: Path, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = images(tmp_path / "images")
+    everything = read(predict_images(weights, rows, IDS, RECIPE, tmp_path / "a.json"))
+    recipe = replace(RECIPE, class_map={"people": "Pedestrian"})
+    with caplog.at_level(logging.WARNING):
+        found = read(predict_images(weights, rows, {"Pedestrian": 7, "Tram": 8}, recipe, tmp_path / "b.json"))
+    assert [row["bbox"] for row in found] == [row["bbox"] for row in everything if row["category_id"] == 1]
+    assert {row["category_id"] for row in found} == {7}
+    assert "cannot name the classes Tram" in caplog.text and "class_map" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mapped", "words"),
+    [
+        ({"Poeple": "Car"}, "unknown class 'Poeple'; did you mean 'People'"),
+        ({"People": "Caar"}, "People: the data set: unknown class 'Caar'; did you mean 'Car'"),
+    ],
+)
+def test_wrong_names_in_a_class_map(tmp_path: Path, weights: Path, mapped: dict, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        predict_images(weights, [], IDS, replace(RECIPE, class_map=mapped), tmp_path / "p.json")
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_two_outputs_of_one_category_do_not_report_an_object_twice(tmp_path: Path, weights: Path) -> None:
+    """The detector's car and lamp are both the data set's Car: of overlapping ones the better stays."""
+
+    def largest_overlap(results: list[dict]) -> float:
+        boxes = [np.array([row["bbox"] for row in results if row["image_id"] == image]) for image in (10, 11)]
+        return max((mask_utils.iou(each, each, [0] * len(each)) - np.eye(len(each))).max() for each in boxes)
+
+    rows = images(tmp_path / "images")[:2]
+    recipe = replace(RECIPE, class_map={"Lamp": "Car"})
+    apart = read(predict_images(weights, rows, {"Car": 1, "Lamp": 2}, RECIPE, tmp_path / "a.json"))
+    merged = read(predict_images(weights, rows, {"Car": 1}, recipe, tmp_path / "b.json"))
+    assert largest_overlap(apart) > 0.99 and largest_overlap(merged) <= RECIPE.nms_iou + 1e-3
+    best = max(row["score"] for row in apart if row["image_id"] == 10)
+    assert merged[0]["score"] == best
 
 
 def test_a_damaged_image_leaves_no_result(tmp_path: Path, weights: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,27 @@ from typing import Any
 import pytest
 
 from regionfuse.datasets.errors import DataError
-from regionfuse.detection.evaluation.load import load_ground_truth, load_predictions
+from regionfuse.detection.evaluation.load import (
+    by_image,
+    join_blocks,
+    load_ground_truth,
+    load_predictions,
+    read_blocks,
+)
 from regionfuse.detection.evaluation.records import GroundTruth, PredictionKey, discover, predictions_path
 
 
 def truth_json() -> dict[str, Any]:
     return {
         "images": [
-            {"id": 7, "file_name": "b c.png", "stem": "b c", "scene": "s", "tags": ["night", "smoke"]},
+            {
+                "id": 7,
+                "file_name": "b c.png",
+                "stem": "b c",
+                "scene": "s",
+                "tags": ["night", "smoke"],
+                "width": 640,
+            },
             {"id": 3, "file_name": "ä.png"},
         ],
         "annotations": [{"id": 0, "image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4]}],
@@ -37,10 +51,11 @@ def save(path: Path, value: Any) -> Path:
 def test_ground_truth_is_sorted_by_id_and_fills_what_may_be_missing(truth: GroundTruth) -> None:
     assert [image.id for image in truth.images] == [3, 7]
     assert [image.stem for image in truth.images] == ["ä", "b c"]
-    assert truth.images[1].tags == ("night", "smoke") and truth.images[0].scene is None
+    assert truth.images[1].tags == ("night", "smoke") and truth.images[0].tags == ()
+    assert (truth.images[1].width, truth.images[1].height) == (640, 0)
     assert truth.classes == ("Truck", "Car")
     assert truth.image.tolist() == [1] and truth.category.tolist() == [1]
-    assert truth.area.tolist() == [12] and not truth.crowd.any()
+    assert truth.area.tolist() == [12] and not truth.ignore.any() and truth.visibility.tolist() == [""]
 
 
 def test_predictions_are_read_by_id_or_stem(tmp_path: Path, truth: GroundTruth) -> None:
@@ -66,6 +81,104 @@ def test_image_ids_may_be_texts(tmp_path: Path) -> None:
     # Number 2 would be an image, but not the one that a program means by it.
     with pytest.raises(DataError, match=r"needs an id of .* found 2"):
         load_predictions(save(tmp_path / "p.json", [GOOD | {"image_id": 2}]), truth)
+
+
+def with_images(*images: dict[str, Any]) -> dict[str, Any]:
+    entries = [image | {"id": i} for i, image in enumerate(images, start=1)]
+    return truth_json() | {"images": entries, "annotations": []}
+
+
+def test_predictions_are_read_by_file_name_as_ultralytics_writes_them(
+    tmp_path: Path, truth: GroundTruth
+) -> None:
+    """Its image ids are numbers made of file names, so the name counts, whatever the ending."""
+    items = [GOOD | {"image_id": 3, "file_name": "b c.jpg"}, GOOD | {"image_id": 99, "file_name": "x/ä.png"}]
+    assert load_predictions(save(tmp_path / "p.json", items), truth).image.tolist() == [1, 0]
+    with pytest.raises(DataError, match=r"an id of an image of .* as 'file_name', found 'none'"):
+        load_predictions(save(tmp_path / "p.json", [GOOD | {"file_name": "none.png"}]), truth)
+    # One entry without a name: then ids count for all.
+    items = [GOOD | {"image_id": 3, "file_name": "b c.jpg"}, GOOD | {"image_id": 3}]
+    assert load_predictions(save(tmp_path / "p.json", items), truth).image.tolist() == [0, 0]
+
+
+def test_a_name_that_two_images_share_is_no_name(tmp_path: Path) -> None:
+    value = with_images({"file_name": "day/1.png"}, {"file_name": "night/1.png"}, {"file_name": "2.png"})
+    truth = load_ground_truth(save(tmp_path / "truth.json", value))
+    for item in (GOOD | {"file_name": "night/1.png"}, GOOD | {"image_id": "1"}):
+        with pytest.raises(DataError, match="found '1'"):
+            load_predictions(save(tmp_path / "p.json", [item]), truth)
+    items = [GOOD | {"image_id": 2}, GOOD | {"image_id": "2"}]
+    assert load_predictions(save(tmp_path / "p.json", items), truth).image.tolist() == [1, 2]
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path, truth: GroundTruth) -> None:
+    path = tmp_path / "p.json"
+    path.write_bytes(codecs.BOM_UTF8 + json.dumps([GOOD]).encode())
+    assert len(load_predictions(path, truth)) == 1
+
+
+def test_regions_to_ignore_are_no_objects(tmp_path: Path) -> None:
+    value = truth_json()
+    value["annotations"] = [
+        value["annotations"][0] | {"id": i, "iscrowd": crowd} for i, crowd in enumerate((0, 1, True, None))
+    ]
+    truth = load_ground_truth(save(tmp_path / "truth.json", value))
+    assert truth.ignore.tolist() == [False, True, True, False] and truth.objects == 2
+    assert truth.objects_per_class().tolist() == [0, 2]
+    assert truth.positives().tolist() == [[0, 0], [0, 2]]
+
+
+def test_blocks_are_read_from_the_file_and_scenes_are_not(tmp_path: Path) -> None:
+    blocks = [
+        {"file_name": f"{n}.png", "block": b, "scene": "one"} for n, b in ((1, "b"), (2, "a"), (9, "b"))
+    ]
+    truth = load_ground_truth(save(tmp_path / "truth.json", with_images(*blocks)))
+    assert truth.block_origin == "file" and truth.blocks == ("b", "a") and truth.block.tolist() == [0, 1, 0]
+    del blocks[1]["block"]
+    truth = load_ground_truth(save(tmp_path / "truth.json", with_images(*blocks)))
+    assert truth.block_origin == "numbers" and truth.block.tolist() == [0, 0, 1]
+
+
+def test_blocks_may_be_given(tmp_path: Path) -> None:
+    path = save(tmp_path / "truth.json", with_images(*({"file_name": f"{n}.png"} for n in (1, 2, 9))))
+    listed = tmp_path / "blocks.csv"
+    listed.write_bytes(codecs.BOM_UTF8 + b"image,block,other\n1.png,x,\nfolder/2,y,\n9,x,\n9.png,x,\n")
+    truth = load_ground_truth(path, read_blocks(listed))
+    assert truth.block_origin == "given" and truth.blocks == ("x", "y") and truth.block.tolist() == [0, 1, 0]
+    with pytest.raises(DataError, match=r"2 image\(s\) have no block in the given list, first '2'"):
+        load_ground_truth(path, {"1": "x"})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "expected the columns image,block and at least one row, found no rows"),
+        ("image,block\n", "found no rows"),
+        ("image;block\n1;2\n", "found image;block"),
+        ("image,block\n1,a\n1.png,b\n", "image '1' stands in two blocks"),
+        ("image,block\n1,a\n2\n", "line 3 needs an image and a block, found 2"),
+        ("image,block\n,a\n", "line 2 needs an image and a block, found a"),
+        ("image,block\n1,\n", "line 2 needs an image and a block, found 1"),
+    ],
+)
+def test_wrong_lists_of_blocks_are_named(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "blocks.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message) as raised:
+        read_blocks(path)
+    assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        read_blocks(tmp_path / "none.csv")
+
+
+def test_blocks_are_joined_with_their_neighbours(tmp_path: Path) -> None:
+    value = with_images(*({"file_name": f"{n}.png", "block": f"b{n // 2}"} for n in range(10)))
+    truth = load_ground_truth(save(tmp_path / "truth.json", value))
+    assert join_blocks(truth, 5) is truth
+    joined = join_blocks(truth, 2)
+    assert joined.blocks == ("b0 to b2", "b3 to b4")
+    assert joined.block.tolist() == [0] * 6 + [1] * 4
+    assert by_image(truth).block.tolist() == list(range(10)) and by_image(truth).blocks[3] == "3"
 
 
 def test_public_ground_truth_loads(shared: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from regionfuse.datasets.errors import ConfigError
-from regionfuse.pipeline.config import dump_config
+from regionfuse.datasets.records import PairSet
+from regionfuse.detection.recipe import DetectorRecipe
+from regionfuse.pipeline.config import SourceConfig, dump_config
 from regionfuse.pipeline.config_file import build_config, load_config
-from regionfuse.pipeline.detector_config import detector_recipe
+from regionfuse.pipeline.detector_config import detector_recipe, shipped_detector
+from regionfuse.pipeline.stages import predict_unit, recipe_params
+from regionfuse.pipeline.store import Store, Unit
 
 
 @pytest.fixture
@@ -73,6 +78,39 @@ def test_a_misspelt_detector_key_is_named_with_the_nearest(root: Path, tmp_path:
     config = build_config({"dataset": {"root": str(root)}, "detector": {"epoch": 3}}, base=tmp_path)
     with pytest.raises(ConfigError, match=r"epoch.*did you mean 'epochs'"):
         detector_recipe(config)
+
+
+def test_class_rules_and_class_map(tmp_path: Path, root: Path) -> None:
+    path = written(tmp_path, f"dataset: {{root: '{root}'}}\ndetector: {{frozen_weights: shipped}}")
+    overrides = ["dataset.ignore_classes=dog,cat", "dataset.merge_classes={van: car}"]
+    config = load_config(path, [*overrides, "detector.class_map={person: People}"])
+    assert config.dataset.ignore_classes == ("dog", "cat") and config.dataset.merge_classes == {"van": "car"}
+    recipe, _ = detector_recipe(config)
+    assert recipe.class_map == {"person": "People"} and recipe.to_dict()["class_map"] == {"person": "People"}
+    assert "class_map" not in recipe_params(recipe)  # no training depends on it
+    with pytest.raises(ConfigError, match=r"class_map.*frozen_weights, which is not given"):
+        detector_recipe(
+            load_config(path, ["detector.class_map={person: People}", "detector.frozen_weights=null"])
+        )
+    with pytest.raises(ConfigError, match=r"detector\.class_map: expected"):
+        detector_recipe(load_config(path, ["detector.class_map=[person]"]))
+
+
+def test_a_class_map_decides_the_predictions_of_a_given_detector_alone(tmp_path: Path) -> None:
+    pairs = PairSet("x", tmp_path, (), ("People", "Tram"))
+    split = SimpleNamespace(val=(), test=())
+
+    def unit(class_map: dict[str, str], detector: Unit | Path) -> Unit:
+        recipe, source = DetectorRecipe(class_map=class_map), SourceConfig(name="visible")
+        fused = Unit("fuse", "visible", {}, print)
+        return predict_unit(source, 0, recipe, pairs, split, fused, detector, Store(tmp_path))  # type: ignore[arg-type]
+
+    trained = Unit("train-detector", "visible", {}, print)
+    given = shipped_detector()
+    assert unit({}, trained).key == unit({"Car": "Tram"}, trained).key
+    assert unit({}, given).key != unit({"Car": "Tram"}, given).key
+    with pytest.raises(ConfigError, match="unknown class 'Caar'; did you mean 'Car'"):
+        unit({"Caar": "Tram"}, given)
 
 
 def test_a_missing_root_names_its_neighbour(tmp_path: Path, root: Path) -> None:

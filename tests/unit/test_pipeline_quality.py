@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regionfuse.datasets.storage import write_json
 from regionfuse.fusion.metrics import score
 from regionfuse.fusion.metrics.registry import METRICS, PAPER
+from regionfuse.fusion.metrics.score import REGION_METRICS
 from regionfuse.pipeline.config import FAST_METRICS, QualityConfig, QualityMetric
 from regionfuse.pipeline.execute import Outcome
 from regionfuse.pipeline.quality import quality_unit, write_quality_table
@@ -55,6 +57,21 @@ def fused(workload: Workload, method: str = "average") -> Unit:
     return Unit("fuse", method, {"method": method}, action)
 
 
+def divided(offset: int = 0) -> Unit:
+    """The ground truth: an object each in the first and the last image, and a region to ignore."""
+
+    def action(work: Path, progress: object) -> None:
+        images = [{"id": number, "stem": stem} for number, stem in enumerate(STEMS, start=1)]
+        boxes = [(1, [4, 4, 20, 16], 0), (3, [40, 30, 24, 18], 0), (3, [0, 0, 9, 9], 1)]
+        annotations = [
+            {"id": number, "image_id": image, "bbox": box, "iscrowd": ignore}
+            for number, (image, box, ignore) in enumerate(boxes, start=7)
+        ]
+        write_json(work / "ground_truth" / "test.json", {"images": images, "annotations": annotations})
+
+    return Unit("split", "set", {"offset": offset}, action)
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -64,7 +81,8 @@ def made(tmp_path: Path, workload: Workload) -> tuple[Store, Unit]:
     store = Store(tmp_path / "run")
     pictures = fused(workload)
     store.execute(pictures, quiet)
-    return store, quality_unit("average", NAMES, workload, STEMS, pictures, store)
+    store.execute(divided(), quiet)
+    return store, quality_unit("average", NAMES, workload, STEMS, pictures, divided(), store)
 
 
 def test_the_configuration_knows_exactly_the_metrics_of_the_registry() -> None:
@@ -82,6 +100,9 @@ def test_every_test_picture_has_a_row_with_the_values_of_its_pair(tmp_path: Path
     assert [row["image"] for row in rows] == ["a.png", "b.png", "c.png"]
     assert list(rows[0]) == ["image", *NAMES]
     assert {row["MS_SSIM"] for row in rows} == {""}
+    objects = rows_of(store.folder(unit) / "regions.csv")
+    assert [(row["object_id"], row["SF"] != "") for row in objects] == [("7", True), ("8", True)]
+    assert list(objects[0]) == ["object_id", *(name for name in REGION_METRICS if name in NAMES)]
     pair = workload.pairs["b"]
     picture = store.folder(unit.needs[0]) / "images" / "b.png"
     expected = score.score_files(pair.infrared, pair.visible, picture, ["SF"])["SF"]
@@ -90,16 +111,20 @@ def test_every_test_picture_has_a_row_with_the_values_of_its_pair(tmp_path: Path
 
 def test_the_key_follows_pictures_pairs_and_metrics(tmp_path: Path, workload: Workload) -> None:
     store = Store(tmp_path / "run")
-    base = quality_unit("average", NAMES, workload, STEMS, fused(workload), store)
-    assert base.key == quality_unit("other name", NAMES, workload, STEMS[::-1], fused(workload), store).key
+    base = quality_unit("average", NAMES, workload, STEMS, fused(workload), divided(), store)
+    same = quality_unit("other name", NAMES, workload, STEMS[::-1], fused(workload), divided(), store)
+    assert base.key == same.key
     changed = {path: value + "x" for path, value in workload.hashes.items()}
     others = [
-        quality_unit("average", NAMES[:2], workload, STEMS, fused(workload), store),
-        quality_unit("average", NAMES, workload, STEMS[:2], fused(workload), store),
-        quality_unit("average", NAMES, workload, STEMS, fused(workload, "maximum"), store),
-        quality_unit("average", NAMES, Workload(workload.pairs, (), changed), STEMS, fused(workload), store),
+        quality_unit("average", NAMES[:2], workload, STEMS, fused(workload), divided(), store),
+        quality_unit("average", NAMES, workload, STEMS[:2], fused(workload), divided(), store),
+        quality_unit("average", NAMES, workload, STEMS, fused(workload, "maximum"), divided(), store),
+        quality_unit(
+            "average", NAMES, Workload(workload.pairs, (), changed), STEMS, fused(workload), divided(), store
+        ),
+        quality_unit("average", NAMES, workload, STEMS, fused(workload), divided(1), store),
     ]
-    assert len({base.key, *(unit.key for unit in others)}) == 5
+    assert len({base.key, *(unit.key for unit in others)}) == 6
 
 
 def test_a_stopped_process_loses_no_finished_picture(
@@ -125,7 +150,7 @@ def test_a_stopped_process_loses_no_finished_picture(
 def test_the_table_holds_what_is_done_and_goes_with_the_metrics(tmp_path: Path, workload: Workload) -> None:
     store, unit = made(tmp_path, workload)
     store.execute(unit, quiet)
-    broken = quality_unit("broken", NAMES, workload, STEMS, fused(workload, "broken"), store)
+    broken = quality_unit("broken", NAMES, workload, STEMS, fused(workload, "broken"), divided(), store)
     outcome = Outcome(done={unit.key}, failed={broken.key: "out of memory"})
     write_quality_table({"average": unit, "broken": broken}, NAMES, outcome, store)
     path = store.run / "tables" / "quality.csv"

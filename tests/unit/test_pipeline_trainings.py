@@ -26,6 +26,7 @@ from regionfuse.pipeline.trainings import (
 )
 from regionfuse.pipeline.workload import Workload
 
+DIVIDED = Unit("split", "m3fd", {}, lambda _work, _progress: None)
 SPLIT = Split("list", 0, "m3fd", 0, ("0", "1"), ("2",), ("3",), (), Leakage(()))
 
 
@@ -46,7 +47,7 @@ def config_of(*sources: dict[str, Any], **more: Any) -> Config:
 
 
 def plan_of(config: Config, workload: Workload, folder: Path) -> Plan:
-    return make_plan(config, DetectorRecipe(), None, workload, SPLIT, Store(folder / "run"))
+    return make_plan(config, DetectorRecipe(), None, workload, SPLIT, DIVIDED, Store(folder / "run"))
 
 
 def read(folder: Path, sources: str) -> Config:
