@@ -168,7 +168,8 @@ class Context:
             point: operating point; empty where there is none.
             sure: whether intervals are shown.
         """
-        parts = [text, f"Operating point: {POINTS[point]}, chosen on val." if point else ""]
+        chosen = f"Operating point: {POINTS.get(point, point)}, chosen on {self.results.chosen_on}."
+        parts = [text, chosen if point else ""]
         parts += [f"{protocol_title(protocol)}.", "Means over seeds." if self.several(protocol) else ""]
         parts += [self.intervals(protocol) if sure else ""]
         return " ".join(part for part in parts if part)

@@ -34,6 +34,7 @@ class Results:
             fractions 0..1, undefined numbers NaN.
         truth: ground truth of the test split in COCO's format; empty when there is none.
         missing: one sentence for every stored table that a full report needs and that is not there.
+        has_val: whether there are predictions on val, to choose operating points and temperatures on.
     """
 
     run: Path
@@ -43,6 +44,12 @@ class Results:
     tables: dict[str, pd.DataFrame]
     truth: dict[str, Any]
     missing: tuple[str, ...]
+    has_val: bool = True
+
+    @property
+    def chosen_on(self) -> str:
+        """The images that operating points and temperatures were chosen on."""
+        return "val" if self.has_val else "the test images themselves"
 
     @cached_property
     def cards(self) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from PIL import Image
 
 from regionfuse.datasets.similarity_quality import near_duplicate_quality
 from regionfuse.detection.evaluation.detector import Settings
-from regionfuse.detection.evaluation.evaluate import DETECTION_COLUMNS, evaluate
+from regionfuse.detection.evaluation.evaluate import evaluate
 from regionfuse.detection.evaluation.records import FailedSource, PredictionKey
 
 CLASSES = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
@@ -307,14 +307,7 @@ def _made(fake: Fake) -> Path:
     ]
     reference = "visible" if "visible" in fake.sources else fake.sources[0]
     settings = Settings(reference=reference, image_size=WIDTH, draws=200)
-    if keys:
-        evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
-    else:  # nothing but failures
-        (folder / "tables").mkdir()
-        rows = [{**asdict(item), "split": "test", "status": "failed"} for item in failed]
-        pd.DataFrame(rows, columns=list(DETECTION_COLUMNS)).to_csv(
-            folder / "tables" / "detection.csv", index=False
-        )
+    evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
     fusion_table(fake).to_csv(folder / "tables" / "fusion.csv", index=False)
     if fake.quality:
         quality_table(fake).to_csv(folder / "tables" / "quality.csv", index=False)

@@ -63,23 +63,23 @@ def draw_grids(grids: Sequence[Grid], *, row: float = 5.6, label: float = 32.0, 
                 cells[at] = text, GOOD if value > 0 else BAD, strength, sure
             axes = place(figure, label + index * (width + gap), 6, width, height)
             columns = len(grid.columns)
-            _draw_cells(
-                axes, cells, len(grid.rows), columns, 7.2 if columns <= 8 else 6.2 if columns < 15 else 5
-            )
+            size = 7.2 if columns <= 8 else 6.2 if columns < 15 else 5
+            _draw_cells(axes, cells, len(grid.rows), columns, size, MUTED)
             axes.set_title(grid.title)
             _name(axes, [shorten(name, 19) if index == 0 else "" for name in grid.rows],
                   [shorten(name, 17) for name in grid.columns], 32)  # fmt: skip
         return to_svg(figure)
 
 
-def _draw_cells(axes: Axes, cells: Cells, rows: int, columns: int, size: float) -> None:
+def _draw_cells(axes: Axes, cells: Cells, rows: int, columns: int, size: float, plain: str = INK) -> None:
+    """Draw coloured cells with their texts; ``plain`` is the colour of texts that are not bold."""
     picture = np.ones((rows, columns, 3))
     for at, (_, color, strength, _) in cells.items():
         picture[at] = 1 - strength * (1 - np.array(to_rgb(color)))
     axes.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, picture, edgecolor=RULE,
                     linewidth=0.35)  # fmt: skip
-    for (row, column), (text, _, strength, bold) in cells.items():
-        color = "white" if picture[row, column].mean() < 0.6 else INK if bold or strength > 0.2 else MUTED
+    for (row, column), (text, _, _, bold) in cells.items():
+        color = "white" if picture[row, column].mean() < 0.6 else INK if bold else plain
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color=color,
                   weight="bold" if bold else "normal")  # fmt: skip
     axes.set_xlim(-0.5, columns - 0.5)

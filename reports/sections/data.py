@@ -26,7 +26,7 @@ def data_section(context: Context) -> list[Block] | str:
     manifest = context.results.manifest
     dataset: dict[str, Any] = manifest.get("dataset") or {}
     split: dict[str, Any] = {**(manifest.get("split") or {}), **context.results.split}
-    if not dataset and not split:
+    if not dataset.get("pairs") and not split:
         return "Data and split: nothing is stored of how the images were chosen (no split.json)."
     kind = str(split.get("kind", "unknown"))
     sizes = ", ".join(f"{part} {_count(dataset.get(part))}" for part in PARTS)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from regionfuse.datasets.errors import ReportError, StorageError
@@ -170,6 +171,10 @@ def test_a_comparison_has_a_report_without_what_only_a_run_knows(tmp_path: Path)
     folder = tmp_path / "comparison"
     (write_fake_run(tmp_path / "run", fake) / "tables").rename(folder)
     (folder / "fusion.csv").unlink()
+    detection = pd.read_csv(folder / "detection.csv")
+    detection[detection["split"] == "test"].to_csv(folder / "detection.csv", index=False)  # no val was given
+    facts = {"schema": 2, "kind": "comparison", "reference": "average", "dataset": {"name": "gt"}}
+    (folder / "manifest.json").write_text(json.dumps(facts))
     assert build_report(folder) == folder / "report" / "report.pdf"
     assert (folder / "differences.tex").is_file()
     document = make_document(make_context(load_results(folder)), lambda _: None)
@@ -178,6 +183,9 @@ def test_a_comparison_has_a_report_without_what_only_a_run_knows(tmp_path: Path)
     for title in ("Data and split", "Cost of fusion", "Fusion quality", "The same object in every source"):
         assert title not in heads and title in repr(document.blocks)
     assert document.verdict[0].startswith("With given predictions, ")
+    said = repr([*document.summary, *document.blocks])
+    assert "chosen on the test images themselves" in said and "chosen on val" not in said
+    assert "differences are to average under" in said
 
 
 def test_the_demo_sized_report_stays_short(tmp_path: Path) -> None:
