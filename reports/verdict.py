@@ -40,6 +40,10 @@ def _scores(context: Context) -> str:
     first = f"{lead}, {best.title} scores highest of {number} sources, {score} {where}"
     if reference is None:
         return f"{first}; {results.base} has no result, so nothing is said about what fusion adds."
+    fused = context.rival(protocol)
+    if fused is not None and context.is_single(best.source) and not context.is_single(fused.source):
+        level = "level with" if points(fused.value()) == points(best.value()) else "ahead of"
+        first += f", {level} the best fused source, {fused.title}, at {points(fused.value())}"
     return f"{first}. {_certainty(context, best)}"
 
 

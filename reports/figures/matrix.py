@@ -66,7 +66,7 @@ def draw_grids(grids: Sequence[Grid], *, row: float = 5.6, label: float = 32.0, 
             size = 7.2 if columns <= 8 else 6.2 if columns < 15 else 5
             _draw_cells(axes, cells, len(grid.rows), columns, size, MUTED)
             axes.set_title(grid.title)
-            _name(axes, [shorten(name, 19) if index == 0 else "" for name in grid.rows],
+            _name(axes, [shorten(name, int(0.62 * label)) if index == 0 else "" for name in grid.rows],
                   [shorten(name, 17) for name in grid.columns], 32)  # fmt: skip
         return to_svg(figure)
 
