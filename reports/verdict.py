@@ -112,7 +112,7 @@ def _checked(context: Context, sure: list[Difference]) -> str:
 
 
 def _chances(context: Context, best: SourceScore) -> str:
-    row = context.means("ranks", context.headline_protocol, quantity="mAP50").get(best.source)
+    row = context.ranks(context.headline_protocol).get(best.source)
     if row is None or not defined(row["p_best"]) or not defined(row["rank_low"]):
         return ""
     number = len(context.finished(context.headline_protocol))

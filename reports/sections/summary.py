@@ -42,7 +42,7 @@ def _score_table(context: Context, protocol: str) -> Table:
         *heads(("mAP50", *_DELTA, "p, Holm", "p, sign flip", "could show")),
         Column("judgement", "left"), *heads(("P(best)", "rank")),
     ]  # fmt: skip
-    ranks = context.means("ranks", protocol, quantity="mAP50")
+    ranks = context.ranks(protocol)
 
     def cells(source: str) -> list[Cell]:
         gap, rank = context.gap(protocol, source), ranks.get(source)
@@ -153,7 +153,7 @@ def _brief_table(context: Context, protocol: str) -> Table:
     columns = [*heads(("mAP50",)), *heads(_DELTA, "mAP50, AP points")]
     columns += [Column("judgement", "left", group="mAP50, AP points"), Column("P(best)")]
     columns += heads(("balance", "interval"), "objects, equal precision")
-    ranks = context.means("ranks", protocol, quantity="mAP50")
+    ranks = context.ranks(protocol)
 
     def cells(source: str) -> list[Cell]:
         rank = ranks.get(source)

@@ -146,6 +146,9 @@ def test_with_fewer_than_five_blocks_there_is_no_interval_and_nothing_is_establi
     ]
     assert not any(cell.bold for cell in cells)
     assert not any(cell.text.startswith("[") for cell in cells)
+    table = next(block for block in blocks_of_summary if isinstance(block, Table))
+    assert [column.head for column in table.columns][-2:] == ["P(best)", "rank"]
+    assert {cell.text for row in table.rows for cell in row[-2:]} == {"–"}
 
 
 def test_the_balance_is_the_one_at_equal_precision(tmp_path: Path) -> None:
