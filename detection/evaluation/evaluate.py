@@ -8,12 +8,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from ...datasets.errors import DataError
 from ...datasets.storage import write_json
 from .changes import changes_tables
 from .columns import COLUMNS, KEY
-from .detector import Detector, DetectorScore, Settings, reference_goal, score_detector
+from .detector import Detector, DetectorScore, Settings, goal_of_reference, score_detector
 from .differences import differences_table, ranks_table
 from .load import by_image, join_blocks, load_ground_truth
 from .operating import HEADLINE, Goal
@@ -30,7 +32,7 @@ from .outcomes import SAME_CLASS_FIRST, TOP_LABEL
 from .records import BACKGROUND, TEST, VALIDATION, FailedSource, GroundTruth, PredictionKey
 from .resample import LEAST_BLOCKS
 from .warn import find_warnings
-from .write import write_csv, write_parquet
+from .write import join_parquet, parquet_bytes, read_parquet, write_csv
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,6 @@ class Evaluation:
         strata: mAP50 and recall on parts of the test set.
         confusion: misclassification matrices, long form.
         misclassifications: classes taken for each other, in both directions.
-        objects: one row per object and false alarm of test.
         changes: test objects that a source fixes or breaks against the reference.
         balance: how many, at every operating point.
         differences: every difference between two sources with its interval.
@@ -63,6 +64,7 @@ class Evaluation:
         reliability: the bins behind it.
         confidence: confidence in all objects, beside the reference's.
         warnings: what a reader of the tables must know, one line each.
+        packed_objects: :attr:`objects` in parts, one of each detector.
     """
 
     detection: pd.DataFrame
@@ -73,7 +75,6 @@ class Evaluation:
     strata: pd.DataFrame
     confusion: pd.DataFrame
     misclassifications: pd.DataFrame
-    objects: pd.DataFrame
     changes: pd.DataFrame
     balance: pd.DataFrame
     differences: pd.DataFrame
@@ -83,6 +84,12 @@ class Evaluation:
     reliability: pd.DataFrame
     confidence: pd.DataFrame
     warnings: tuple[str, ...]
+    packed_objects: tuple[bytes, ...] = field(repr=False)
+
+    @cached_property
+    def objects(self) -> pd.DataFrame:
+        """One row per object and false alarm of test; large where there are many detectors."""
+        return _concatenated(map(read_parquet, self.packed_objects), "objects")
 
     def difference(self, source: str, reference: str, quantity: str = "mAP50", **where: str) -> pd.Series:
         """Return the row of :attr:`differences` for one comparison.
@@ -161,13 +168,13 @@ def evaluate(
     for (protocol, source, seed), paths in jobs.items():
         split = TEST if (protocol, seed) in without_val else VALIDATION
         if source == settings.reference and split in paths:
-            goals[protocol, seed] = reference_goal(paths[split], truths[split], settings)
+            goals[protocol, seed] = goal_of_reference(paths[split], truths[split], settings)
     tasks = [
         (
             detector,
             paths,
             truths,
-            _goal(goals, detector),
+            _goal(goals, detector, without_val),
             TEST if (detector[0], detector[2]) in without_val else VALIDATION,
             settings,
         )
@@ -201,10 +208,16 @@ def _detector(key: PredictionKey) -> Detector:
     return key.protocol, key.source, key.seed
 
 
-def _goal(goals: Mapping[tuple[str, int], Goal], detector: Detector) -> Goal | None:
-    """Return what the reference sets for a detector: its own seed's, else one of the reference's in turn."""
+def _goal(
+    goals: Mapping[tuple[str, int], Goal], detector: Detector, on_test: Container[tuple[str, int]]
+) -> Goal | None:
+    """Return what the reference sets for a detector: its own seed's, else one of the reference's in turn.
+
+    Only goals that were chosen on the same images count.
+    """
     protocol, _, seed = detector
-    seeds = sorted(known for name, known in goals if name == protocol)
+    here = (protocol, seed) in on_test
+    seeds = sorted(s for name, s in goals if name == protocol and ((name, s) in on_test) == here)
     if not seeds:
         return None
     return goals[protocol, seed if seed in seeds else seeds[seed % len(seeds)]]
@@ -240,9 +253,25 @@ def _load_truths(
     return truths
 
 
+class _Unpacked(Mapping[Detector, pd.DataFrame]):
+    """The tables of objects, each unpacked when it is asked for and forgotten soon."""
+
+    def __init__(self, packed: Mapping[Detector, bytes]) -> None:
+        self.packed = packed
+
+    def __getitem__(self, detector: Detector) -> pd.DataFrame:
+        return read_parquet(self.packed[detector])
+
+    def __iter__(self) -> Iterator[Detector]:
+        return iter(self.packed)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+
 def _tables(
     scores: Mapping[Detector, DetectorScore], failed: Sequence[FailedSource], reference: str
-) -> dict[str, pd.DataFrame]:
+) -> dict[str, Any]:
     def stacked(name: str) -> pd.DataFrame:
         rows = [row for score in scores.values() for row in score.tables.get(name, ())]
         return pd.DataFrame(rows, columns=list(COLUMNS[name]))
@@ -259,10 +288,10 @@ def _tables(
         columns=list(COLUMNS["detection"]),
     ).sort_values(list(KEY), ignore_index=True)  # fmt: skip
     operating = stacked("operating")
-    objects = {detector: score.objects for detector, score in scores.items() if score.objects is not None}
+    packed = {detector: score.objects for detector, score in scores.items() if score.objects is not None}
     confusion = (score.confusion for score in scores.values() if score.confusion is not None)
     matrix = _concatenated(confusion, "confusion")
-    changes, balance = changes_tables(objects, operating, reference)
+    changes, balance = changes_tables(_Unpacked(packed), operating, reference)
     return {
         "detection": detection,
         "detection_summary": _summary(detection),
@@ -273,7 +302,7 @@ def _tables(
         },
         "confusion": matrix,
         "misclassifications": _misclassifications(matrix),
-        "objects": _concatenated(objects.values(), "objects"),
+        "packed_objects": tuple(packed.values()),
         "changes": changes,
         "balance": balance,
         "differences": differences_table(scores, reference),
@@ -333,7 +362,7 @@ def _confidence(scores: Mapping[Detector, DetectorScore], reference: str) -> pd.
         base = scores.get((protocol, reference, seed))
         row: dict[str, object] = {
             "protocol": protocol, "source": source, "seed": seed, "split": TEST, "reference": reference,
-            "objects": int((score.objects.kind == "object").sum()),
+            "objects": score.tables["operating"][0]["objects"],
         }  # fmt: skip
         for quantity, mine in score.quantities.items():
             if quantity.name.startswith("confidence_"):
@@ -348,8 +377,8 @@ def _confidence(scores: Mapping[Detector, DetectorScore], reference: str) -> pd.
 def _write(result: Evaluation, out: Path) -> None:
     for item in fields(result):
         value = getattr(result, item.name)
-        if item.name == "objects":
-            write_parquet(value, out / "objects.parquet")
+        if item.name == "packed_objects":
+            join_parquet(value or (parquet_bytes(result.objects),), out / "objects.parquet")
         elif item.name == "warnings":
             write_json(out / "warnings.json", list(value))
         else:

@@ -22,6 +22,7 @@ from regionfuse.datasets.synthetic.generate import generate
 from regionfuse.pipeline.config_file import load_config
 from regionfuse.pipeline.console import Screen
 from regionfuse.pipeline.run import RunResult, run_pipeline
+from regionfuse.pipeline.summary import print_summary
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -161,8 +162,25 @@ def test_evaluation_settings_decide_the_tables_alone(home: Path, first: RunResul
     shutil.copytree(first.run, out)
     again = run(home, "evaluation.per_class_thresholds=true", "evaluation.draws=10", out="settings")
     assert again.reused == again.units - 1
-    assert set(pd.read_csv(out / "tables" / "ranks.csv")["draws"]) == {10}
-    assert tables(out) != tables(first.run)
+    new = set(units(out)) - set(units(first.run))
+    assert len(new) == 1
+    record = json.loads((out / "units" / new.pop() / "unit.json").read_text())
+    assert record["stage"] == "evaluate"
+    assert record["params"]["settings"] == {
+        **{"reference": "visible", "image_size": 96},
+        **{"per_class": True, "draws": 10},
+    }
+
+
+def test_the_summary_says_what_differs(first: RunResult, capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(first)
+    printed = capsys.readouterr().out
+    for words in ("protocol retrained", "protocol frozen", "to visible", "balance", str(first.report)):
+        assert words in printed
+    summary = pd.read_csv(first.run / "tables" / "detection_summary.csv")
+    for value in summary.loc[summary["split"] == "test", "mAP50_mean"]:
+        assert f"{100 * value:.1f}" in printed
+    assert "these trained detectors" in printed
 
 
 def test_a_changed_method_redoes_only_what_depends_on_it(home: Path, first: RunResult) -> None:
