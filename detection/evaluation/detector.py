@@ -70,7 +70,8 @@ class DetectorScore:
         tables: rows of the tables that have one row or more per detector, by the table's name.
         confusion: misclassification matrices on test.
         objects: outcomes of the test objects, as :func:`~.write.parquet_bytes` packs them.
-        quantities: replicates of each quantity on test; empty without test predictions.
+        quantities: replicates of each quantity on test, none at points that a missing reference would have
+            set; empty without test predictions.
         draws: shape (R,), float32, mAP50 on each bootstrap draw of the test blocks.
         warnings: what must be known of this detector.
     """
@@ -158,6 +159,8 @@ def score_detector(
         "errors": _error_rows(key, found, matches),
         **_calibration_rows(key, matches, temperature),
     }
+    if goal is None and detector[1] != settings.reference:  # nothing that it could be compared at
+        quantities = {q: r for q, r in quantities.items() if q.point not in (EQUAL_PRECISION, KEPT)}
     return DetectorScore(
         tables,
         confusion_table(key, found, thresholds),

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from .detector import Detector, DetectorScore
-from .operating import EQUAL_PRECISION, KEPT
 from .quantities import ALL, Quantity, Replicates
 from .resample import Comparison, compare, ranks
 
@@ -40,7 +39,7 @@ def differences_table(scores: Mapping[Detector, DetectorScore], reference: str) 
     rows: list[tuple[object, ...]] = []
     for protocol, sources, seeds in _protocols(scores, reference):
         found = {
-            (k, s): _comparable(scores, (protocol, source, seed), reference)
+            (k, s): scores[protocol, source, seed].quantities
             for k, source in enumerate(sources)
             for s, seed in enumerate(seeds)
             if (protocol, source, seed) in scores and scores[protocol, source, seed].quantities
@@ -104,18 +103,6 @@ def _protocols(
         sources.sort(key=lambda name: name != reference)
         result.append((protocol, sources, sorted({seed for p, _, seed in scored if p == protocol})))
     return result
-
-
-def _comparable(
-    scores: Mapping[Detector, DetectorScore], detector: Detector, reference: str
-) -> dict[Quantity, Replicates]:
-    """Return the quantities of a detector; without a reference none at the points that it sets."""
-    there = any(
-        score.quantities for (protocol, source, _), score in scores.items()
-        if (protocol, source) == (detector[0], reference)
-    )  # fmt: skip
-    set_by_it = () if there else (EQUAL_PRECISION, KEPT)
-    return {q: r for q, r in scores[detector].quantities.items() if q.point not in set_by_it}
 
 
 def _arrays(

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, fields
@@ -174,7 +174,7 @@ def evaluate(
             detector,
             paths,
             truths,
-            _goal(goals, detector),
+            _goal(goals, detector, without_val),
             TEST if (detector[0], detector[2]) in without_val else VALIDATION,
             settings,
         )
@@ -208,10 +208,16 @@ def _detector(key: PredictionKey) -> Detector:
     return key.protocol, key.source, key.seed
 
 
-def _goal(goals: Mapping[tuple[str, int], Goal], detector: Detector) -> Goal | None:
-    """Return what the reference sets for a detector: its own seed's, else one of the reference's in turn."""
+def _goal(
+    goals: Mapping[tuple[str, int], Goal], detector: Detector, on_test: Container[tuple[str, int]]
+) -> Goal | None:
+    """Return what the reference sets for a detector: its own seed's, else one of the reference's in turn.
+
+    Only goals that were chosen on the same images count.
+    """
     protocol, _, seed = detector
-    seeds = sorted(known for name, known in goals if name == protocol)
+    here = (protocol, seed) in on_test
+    seeds = sorted(s for name, s in goals if name == protocol and ((name, s) in on_test) == here)
     if not seeds:
         return None
     return goals[protocol, seed if seed in seeds else seeds[seed % len(seeds)]]

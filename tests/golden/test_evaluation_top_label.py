@@ -203,14 +203,18 @@ def test_predictions_on_a_region_to_ignore_count_nowhere(look) -> None:
 
 
 def test_a_prediction_on_a_region_to_ignore_is_no_wrong_label_of_an_object_there(look) -> None:
-    """A car among people that are not counted one by one: a person found there is not a car called a person."""
-    found = look(
-        [(PERSON, [0, 0, 300, 300]), (CAR, WHOLE)], [(PERSON, 0.9, width(65)), (CAR, 0.8, WHOLE)], [0]
-    )
+    """A car among people who are not counted one by one: a person found there is not a car called person."""
+    objects = [(PERSON, [0, 0, 300, 300]), (CAR, WHOLE), (PERSON, [0, 0, 100, 40])]
+    rows = [(PERSON, 0.9, width(65)), (CAR, 0.8, WHOLE)]
+    found = look(objects, rows, ignored=[0])
     for matching in (TOP_LABEL, SAME_CLASS_FIRST):
-        assert counts(found, matching) == {(CAR, CAR): 1}
-    assert outcomes(found) == ["missed", "correct"]
-    assert found.evidence.other_row.tolist() == [-1, -1]
+        assert counts(found, matching) == {(CAR, CAR): 1, (PERSON, NOTHING): 1}
+    assert outcomes(found)[1:] == ["correct", "missed"]
+    assert found.evidence.other_row.tolist() == [-1, -1, -1]
+    alone = look(objects, rows[:1], ignored=[0])
+    assert outcomes(alone)[1:] == ["missed", "missed"]
+    for matching in (TOP_LABEL, SAME_CLASS_FIRST):
+        assert counts(alone, matching) == {(CAR, NOTHING): 1, (PERSON, NOTHING): 1}
 
 
 def test_margins_by_hand(look) -> None:

@@ -18,10 +18,8 @@ import pytest
 
 from regionfuse.datasets.errors import DataError, StorageError
 from regionfuse.detection.evaluation.benchmark import Workload, run_benchmark
-from regionfuse.detection.evaluation.coco import coco_scores
 from regionfuse.detection.evaluation.detector import Settings
 from regionfuse.detection.evaluation.evaluate import Evaluation, evaluate
-from regionfuse.detection.evaluation.load import load_ground_truth, load_predictions
 from regionfuse.detection.evaluation.operating import HEADLINE, POINTS
 from regionfuse.detection.evaluation.outcomes import OUTCOMES
 from regionfuse.detection.evaluation.records import (
@@ -400,35 +398,36 @@ def test_every_source_failed(tmp_path: Path) -> None:
     assert list(pd.read_parquet(tmp_path / "out" / "objects.parquet").columns) == list(result.objects.columns)
 
 
+def points_compared(result: Evaluation) -> dict[str, int]:
+    """Return operating point -> seeds of the difference in recall between two sources."""
+    rows = result.differences[result.differences.reference == "average"]
+    rows = rows[(rows.source == "infrared") & (rows.quantity == "recall")]
+    return dict(zip(rows.operating_point, rows.seeds, strict=True))
+
+
 def test_without_the_reference_nothing_is_compared_at_points_that_it_sets(run: Path) -> None:
     found = {key: path for key, path in discover(run).items() if key.source != "visible"}
     result = evaluate(found, truths(run), settings=SETTINGS)
-    said = [warning for warning in result.warnings if "no test result of 'visible'" in warning]
-    assert [text.split(":")[0] for text in said] == ["retrained, seed 0", "retrained, seed 1"]
+    assert sum("no test result of 'visible'" in warning for warning in result.warnings) == 2
+    assert result.balance.empty and result.changes.empty and result.confidence.raw_difference.isna().all()
     headline = result.operating[result.operating.operating_point == HEADLINE]
     assert len(headline) == 4 and not headline.reached.any()
-    assert result.balance.empty and result.changes.empty
-    recall = result.differences[
-        (result.differences.quantity == "recall") & (result.differences.stratum == "all")
-    ]
-    assert set(recall.operating_point) == set(POINTS) - {"equal_precision", "kept_threshold"}
+    set_by_it = ("equal_precision", "kept_threshold")
+    assert points_compared(result) == {p: 2 for p in sorted(POINTS) if p not in set_by_it}
 
 
-def test_a_seed_that_the_reference_lacks_takes_its_goal_from_another_one(run: Path) -> None:
+def test_a_seed_without_the_reference_is_looked_at_as_another_seed_of_it_sets(run: Path) -> None:
     found = {key: path for key, path in discover(run).items() if key.source != "visible" or key.seed}
     result = evaluate(found, truths(run), settings=SETTINGS)
-    said = [warning for warning in result.warnings if "no test result of 'visible'" in warning]
-    assert len(said) == 1 and said[0].startswith("retrained, seed 0") and "another of its seeds" in said[0]
+    assert set(result.balance.seed) == set(result.changes.seed) == {1}
     kept = result.operating[result.operating.operating_point == "kept_threshold"]
     assert kept.threshold.nunique() == 1 and len(kept) == 5
-    assert set(result.balance.seed) == set(result.changes.seed) == {1}
-    seeds = result.differences[result.differences.reference == "average"]
-    seeds = (
-        seeds[(seeds.source == "infrared") & (seeds.quantity == "recall")].set_index("operating_point").seeds
-    )
-    assert seeds.to_dict() == dict.fromkeys(POINTS, 2)
-    row = result.confidence.set_index(["source", "seed"]).loc[("infrared", 0)]
-    assert math.isnan(row.raw_difference) and row.raw > 0
+    assert points_compared(result) == dict.fromkeys(sorted(POINTS), 2)
+    # That seed chose on test: then it sets nothing for one that chose on val.
+    del found[PredictionKey("retrained", "average", 1, "val")]
+    result = evaluate(found, truths(run), settings=SETTINGS)
+    set_by_it = ("equal_precision", "kept_threshold")
+    assert points_compared(result) == {p: 1 if p in set_by_it else 2 for p in sorted(POINTS)}
 
 
 def test_a_val_set_of_few_blocks_is_resampled_by_image(run: Path) -> None:
@@ -457,12 +456,12 @@ def test_ground_truth_without_blocks_warns_and_a_scene_is_never_one(tmp_path: Pa
     case = random_case(5, images=6)
     for image in case.truth["images"]:
         del image["block"]
-        image |= {"scene": str(image["id"] % 2), "file_name": f"{10 * image['id']:04d}.png"}
+        image |= {"scene": str(image["id"] % 2), "file_name": f"{1000 * image['id']:04d}.png"}
     result = judge(tmp_path, case.truth, {KEY: case.results})
     assert result.detection.blocks.tolist() == [6]
     said = [w for w in result.warnings if "names no blocks" in w]
     assert len(said) == 1 and "(6 blocks of 6 images)" in said[0]
-    blocks = {f"{10 * i:04d}": "a" if i < 4 else "b" for i in range(1, 7)}
+    blocks = {f"{1000 * i:04d}": "a" if i < 4 else "b" for i in range(1, 7)}
     given = judge(tmp_path, case.truth, {KEY: case.results}, blocks=blocks)
     assert given.detection.blocks.tolist() == [2] and set(given.objects.block) == {"a", "b"}
     assert not any("names no blocks" in w for w in given.warnings)
@@ -518,19 +517,8 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> N
 
 
 def test_the_benchmark_measures_every_step(tmp_path: Path) -> None:
-    workload = Workload(sources=2, images=30, predictions=9, seeds=2)
-    result = run_benchmark(workload, folder=tmp_path, workers=1)
-    assert {"generate", "evaluate", "pycocotools"} <= set(result.seconds) and min(result.seconds.values()) > 0
-    assert result.memory > 50 * 2**20
-    found = discover(tmp_path)
-    assert len(found) == 2 * workload.detectors == 8
-    differences = pd.read_csv(tmp_path / "tables" / "differences.csv")
-    assert len(differences) == result.differences > 100
-    truth = load_ground_truth(tmp_path / "ground_truth" / "test.json")
-    predictions = load_predictions(found[PredictionKey("retrained", "visible", 0, "test")], truth)
-    assert np.bincount(predictions.image).tolist() == 30 * [9]
-    scores = coco_scores(truth, predictions, fast=False).summary
-    visible = pd.read_csv(tmp_path / "tables" / "detection.csv").query(
-        "source == 'visible' and seed == 0 and split == 'test'"
-    )
-    assert visible.mAP50.item() == pytest.approx(scores["mAP50"], rel=1e-5)
+    measured = run_benchmark(Workload(sources=2, images=8, predictions=6), folder=tmp_path, workers=1)
+    assert {"generate", "evaluate", "pycocotools"} <= set(measured.seconds)
+    assert min(measured.seconds.values()) >= 0 and measured.memory > 10_000_000
+    assert len(pd.read_csv(tmp_path / "tables" / "detection.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "tables" / "differences.csv")) == measured.differences > 0
