@@ -78,26 +78,33 @@ def load_results(run: Path) -> Results:
     """
     if not run.is_dir():
         raise ReportError(f"{run}: no such folder; give one that `regionfuse run` or `compare` wrote")
-    in_place = (run / "detection.csv").is_file()  # as `regionfuse compare` leaves them
-    manifest = _read_json(run / "manifest.json", required=not in_place) or {"schema": SCHEMA}
+    folder = run if (run / "detection.csv").is_file() else run / "tables"
+    manifest = _read_json(run / "manifest.json", required=folder != run) or {"schema": SCHEMA}
     if manifest.get("schema") != SCHEMA:
         raise ReportError(
             f"{run / 'manifest.json'}: found schema {manifest.get('schema')!r} of another version, expected "
             f"{SCHEMA}; run `regionfuse run` again with this version, work that is not affected is reused"
         )
     manifest.setdefault("dataset", {})
-    folder = run if in_place else run / "tables"
     missing: list[str] = []
     tables: dict[str, pd.DataFrame] = {}
+    splits: set[str] = set()
     for name in TABLES:
         frame = _read_table(folder / f"{name}.csv", name)
+        if frame is not None and "split" in frame.columns:
+            splits |= set(frame["split"]) if name == "detection" else set()
+            frame = frame[frame["split"] == SPLIT].reset_index(drop=True)
+            if name == "detection" and frame.empty:
+                raise ReportError(
+                    f"{folder / name}.csv: no rows of split {SPLIT!r}; evaluate that split first"
+                )
         if frame is not None:
             tables[name] = frame
         elif name not in OPTIONAL:
             missing.append(f"{name}.csv is missing: what it holds is left out of this report.")
     truth = _read_json(run / "ground_truth" / f"{SPLIT}.json", required=False)
     split = _read_json(run / "split.json", required=False)
-    return Results(run, folder, manifest, split, tables, truth, tuple(missing))
+    return Results(run, folder, manifest, split, tables, truth, tuple(missing), "val" in splits)
 
 
 def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
@@ -138,8 +145,4 @@ def _read_table(path: Path, name: str) -> pd.DataFrame | None:
     for column in frame.columns:
         if column not in text:
             frame[column] = pd.to_numeric(frame[column], errors="coerce")
-    if "split" in frame.columns:
-        frame = frame[frame["split"] == SPLIT]
-        if name == "detection" and frame.empty:
-            raise ReportError(f"{path}: no rows of split {SPLIT!r}; evaluate the {SPLIT} split first")
-    return frame.reset_index(drop=True)
+    return frame
