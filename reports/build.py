@@ -14,8 +14,7 @@ from ..datasets.errors import ReportError
 from ..datasets.storage import write_bytes, write_json, write_text
 from .context import METRICS, Context, make_context
 from .document import all_tables, make_document
-from .latex import latex_files, plain_table
-from .marks import explain_table
+from .latex import latex_files
 from .stored import SCHEMA, load_results
 from .typeset import Document, typeset
 
@@ -26,9 +25,9 @@ STEPS = 19  # sections, panels, typesetting and writing
 def build_report(run: Path, *, out: Path | None = None, progress: Progress | None = None) -> Path:
     """Write the report of a run or comparison from its stored results; no model is run.
 
-    Writes the PDF, a LaTeX file beside every table that fits a page, ``RUN/report/summary.json`` and ``references.bib``. The
-    same stored results give the same bytes, wherever the folder lies; the date in the PDF is
-    ``SOURCE_DATE_EPOCH``, else the manifest's.
+    Writes the PDF, its tables as LaTeX beside the stored ones, ``RUN/report/summary.json`` and
+    ``references.bib``. The same stored results give the same bytes, wherever the folder lies; the date in
+    the PDF is ``SOURCE_DATE_EPOCH``, else the manifest's.
 
     Args:
         run: folder that ``regionfuse run`` or ``regionfuse compare`` wrote.
@@ -58,17 +57,8 @@ def build_report(run: Path, *, out: Path | None = None, progress: Progress | Non
     say("typesetting")
     pdf = typeset(document, timestamp)[0]
     target = Path(out) if out is not None else run / "report" / "report.pdf"
-    shown = all_tables(document, context)
-    named = {table.name for table in shown}
-    folder = context.results.folder
-    others = [
-        plain_table(path, context.results.labels)
-        for path in sorted(folder.glob("*.csv"))
-        if path.stem not in named
-    ]
-    explained = [explain_table(context.results, table) for table in others if table is not None]
-    for name, text in latex_files([*shown, *explained]).items():
-        write_text(folder / f"{name}.tex", text)
+    for name, text in latex_files(all_tables(document, context)).items():
+        write_text(context.results.folder / f"{name}.tex", text)
     write_text(run / "report" / "references.bib", references(context.results.manifest))
     write_json(run / "report" / "summary.json", make_summary(context, document))
     write_bytes(target, pdf)

@@ -118,8 +118,12 @@ class Context:
 
     def intervals(self, protocol: str, *, long: bool = False) -> str:
         """Kind, unit of resampling and coverage of the intervals of a protocol; ``long`` for running text."""
-        gaps = sorted(self.gaps(protocol).values(), key=lambda one: not one.has_interval)
-        return (basis if long else intervals)(gaps[0] if gaps else None)
+        return (basis if long else intervals)(self.weakest(protocol))
+
+    def weakest(self, protocol: str) -> Difference | None:
+        """The difference in mAP50 that rests on the fewest seeds: what may be said of all of them."""
+        gaps = self.gaps(protocol).values()
+        return min(gaps, key=lambda one: (not one.has_interval, one.seeds), default=None)
 
     def best(self, protocol: str) -> SourceScore | None:
         """Source with the highest headline metric; the first of equals; None when no score is defined."""
@@ -164,7 +168,8 @@ class Context:
             point: operating point; empty where there is none.
             sure: whether intervals are shown.
         """
-        parts = [text, f"Operating point: {POINTS[point]}, chosen on val." if point else ""]
+        chosen = f"Operating point: {POINTS.get(point, point)}, chosen on {self.results.chosen_on}."
+        parts = [text, chosen if point else ""]
         parts += [f"{protocol_title(protocol)}.", "Means over seeds." if self.several(protocol) else ""]
         parts += [self.intervals(protocol) if sure else ""]
         return " ".join(part for part in parts if part)
@@ -186,8 +191,11 @@ class Context:
         for column, value in where.items():
             frame = frame[frame[column] == value]
         grouped = frame.groupby("source", sort=False).mean(numeric_only=True)
-        names = [score.source for score in self.finished(protocol)]
-        return {source: grouped.loc[source].to_dict() for source in names if source in grouped.index}
+        rows = {
+            str(source): {str(key): float(row[key]) for key in row.index}
+            for source, row in grouped.iterrows()
+        }
+        return {score.source: rows[score.source] for score in self.finished(protocol) if score.source in rows}
 
 
 def make_context(results: Results) -> Context:

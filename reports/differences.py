@@ -11,13 +11,16 @@ from functools import cached_property
 
 import pandas as pd
 
+from ..detection.evaluation.operating import HEADLINE
 from ..detection.evaluation.resample import LEAST_BLOCKS
 from .blocks import Cell
 from .numbers import NONE, defined, plural, signed
 
+HEADLINE_POINT = HEADLINE
+
 COVERS = {
     "methods": "They cover the choice of test images and the chance in training: they speak of the methods.",
-    "few seeds": "Two seeds are too few to know the chance in training: they speak of these trained detectors.",
+    "few seeds": "Two seeds are too few for the chance in training: they speak of these trained detectors.",
     "these detectors": "With one seed per source they speak of these trained detectors only: the chance in "
     "training is not in them, and training again may change the result.",
 }
@@ -25,7 +28,7 @@ COVERS = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """How a quantity is printed: its name, what a value is multiplied with, decimals, and which way is better."""
+    """How a quantity is printed: name, factor, decimals, which way is better, and unit."""
 
     title: str
     scale: float = 100.0

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
-import pandas as pd
-
-from ..datasets.errors import ReportError
 from .blocks import Cell, Column, Table
 
 _ESCAPES = {
@@ -41,7 +37,6 @@ _ESCAPES = {
     "\u202f": r"\,",
     "\u200b": "",
 }
-LONGEST = 400  # rows: a longer table fits no page and stays CSV
 _SIDES = {"left": "l", "right": "r", "center": "c"}
 
 
@@ -114,47 +109,3 @@ def _head(columns: tuple[Column, ...]) -> list[str]:
             rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
         start += count
     return [" & ".join(cells) + r" \\", " ".join(rules), heads]
-
-
-def plain_table(path: Path, labels: Mapping[str, str]) -> Table | None:
-    """Return a CSV file as a table, every row and column: numbers to four significant digits, undefined ones a dash.
-
-    Args:
-        path: the file.
-        labels: what stands for the names in a column ``source`` or ``reference``.
-
-    Returns:
-        None when the file is empty or has more than :data:`LONGEST` rows.
-
-    Raises:
-        ReportError: the file is not CSV.
-    """
-    try:
-        frame = pd.read_csv(path, keep_default_na=True)
-    except pd.errors.EmptyDataError:
-        return None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ReportError(f"{path}: expected a CSV table ({error}); run `regionfuse run` again") from error
-    if len(frame) > LONGEST:
-        return None
-    numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
-    columns = tuple(
-        Column(str(name), "right" if number else "left")
-        for name, number in zip(frame.columns, numeric, strict=True)
-    )
-    named = [name in ("source", "reference") for name in frame.columns]
-    rows = tuple(
-        tuple(
-            Cell(labels.get(str(value), str(value)) if is_source else _plain(value))
-            for is_source, value in zip(named, row, strict=True)
-        )
-        for row in frame.itertuples(index=False, name=None)
-    )
-    title = path.stem.replace("_", " ")
-    return Table(path.stem, path.stem, f"{title[0].upper()}{title[1:]}", columns, rows)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.4g}"
-    return str(value)

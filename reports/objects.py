@@ -39,7 +39,7 @@ def chosen_pairs(results: Results, most: int = 3) -> tuple[tuple[str, str], ...]
 def called(
     context: Context, protocol: str, true: str, predicted: str, point: str = HEADLINE_POINT
 ) -> dict[str, dict[str, float]]:
-    """Objects of class ``true`` that were called ``predicted``: ``top_label``, ``same_class_first``, ``objects``."""
+    """Objects of class ``true`` called ``predicted``: ``top_label``, ``same_class_first``, ``objects``."""
     return context.means(
         "misclassifications", protocol, operating_point=point, true=true, predicted=predicted
     )

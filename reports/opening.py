@@ -101,23 +101,19 @@ def reading_guide(context: Context) -> list[Block]:
     """The words of the report, so that it can be read alone."""
     base = context.results.base
     rows = [
-        ("source", "what the detector is given: one modality alone (visible, infrared) or fused images"),
-        ("AP points", "average precision times 100; mAP50 at IoU 0.5, mAP50–95 the mean over IoU 0.5 to "
-                      "0.95, both the mean over the classes that occur in the test split"),
+        ("source", "what the detector is given: one modality alone or fused images"),
+        ("AP points", "average precision times 100; mAP50 at IoU 0.5, mAP50–95: mean over IoU 0.5 to 0.95"),
         ("Δ", f"difference to {base} under the same protocol, mean over seeds"),
-        ("block", "images that are not independent of one another (a contiguous scene, near-duplicates); what "
-                  "intervals are drawn over"),
-        ("simultaneous 95 %", "the intervals of all sources hold at once in 95 of 100 test sets drawn like this one: "
-                              "the best of many is not taken for better"),
-        ("established", "the simultaneous interval excludes zero; with one seed per source only for these trained "
-                        "detectors, as the chance in training is not in it"),
-        ("bold, filled dot", f"an established difference to {base}; never merely the highest value of a column (but for "
-                             "fusion metrics, which have no reference)"),
-        (POINTS[HEADLINE_POINT], f"the headline operating point: every source at the precision that {base} has at its "
-                                 "best F1, chosen on val"),
+        ("block", "images that are not independent of one another; what intervals are drawn over"),
+        ("simultaneous", "intervals of all sources hold at once in 95 of 100 test sets drawn like this one"),
+        ("established", "the simultaneous interval excludes zero; with one seed per source only for these "
+                        "trained detectors, as the chance in training is not in it"),
+        ("bold, filled dot", f"an established difference to {base}; never merely the highest value of a "
+                             "column (but for fusion metrics, which have no reference)"),
+        (POINTS[HEADLINE_POINT], "the headline operating point: every source at the precision "
+                                 f"that {base} has at its best F1"),
         ("top label", "what the system calls an object: its highest-scoring label, whatever its class"),
-        ("fixed, broken", f"objects that a source gets right and {base} wrong, and the reverse, by top label; balance: "
-                          "fixed minus broken"),
+        ("fixed, broken", f"objects a source gets right and {base} wrong, and the reverse, by top label"),
     ]  # fmt: skip
     rows += [(protocol, PROTOCOL_QUESTIONS[protocol]) for protocol in context.results.protocols
              if protocol in PROTOCOL_QUESTIONS]  # fmt: skip

@@ -36,8 +36,9 @@ def panels_section(context: Context, progress: Callable[[str], None]) -> list[Bl
             "After the manner of Figure 7 of the RegionFuse supplement, but chosen by rule: the rule and "
             "the number of objects that meet it stand under each panel. Single objects illustrate; they "
             f"prove nothing. {protocol_title(protocol)}. Operating point: {POINTS[HEADLINE_POINT]}, chosen "
-            "on val. Dashed white: ground truth. Thick, with a label: what the detector calls this object, "
-            "blue when correct. Thin: its other detections here, blue when correct."
+            f"on {context.results.chosen_on}. Dashed white: ground truth. Thick, with a label: what the "
+            "detector calls this object, blue when correct. Thin: its other detections here, blue when "
+            "correct."
         ),
     ]
     for choice in choices:

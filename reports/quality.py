@@ -106,7 +106,7 @@ def paired_sources(context: Context, quality: Quality, protocol: str) -> list[st
 
 
 def _blocks(results: Results, images: Sequence[str]) -> np.ndarray:
-    """Position of each image's block, shape (I,), as the ground truth names them; one block when it does not."""
+    """Position of each image's block in the ground truth, shape (I,); all one where it names none."""
     named = {str(item.get("stem")): str(item.get("block", "")) for item in results.truth.get("images") or []}
     return pd.factorize(np.array([named.get(PurePath(name).stem, "") for name in images], dtype=object))[0]
 

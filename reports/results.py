@@ -34,6 +34,7 @@ class Results:
             fractions 0..1, undefined numbers NaN.
         truth: ground truth of the test split in COCO's format; empty when there is none.
         missing: one sentence for every stored table that a full report needs and that is not there.
+        has_val: whether there are predictions on val, to choose operating points and temperatures on.
     """
 
     run: Path
@@ -43,6 +44,12 @@ class Results:
     tables: dict[str, pd.DataFrame]
     truth: dict[str, Any]
     missing: tuple[str, ...]
+    has_val: bool = True
+
+    @property
+    def chosen_on(self) -> str:
+        """The images that operating points and temperatures were chosen on."""
+        return "val" if self.has_val else "the test images themselves"
 
     @cached_property
     def cards(self) -> dict[str, dict[str, Any]]:
@@ -56,7 +63,7 @@ class Results:
 
     @cached_property
     def reference(self) -> str:
-        """The source that the others are compared with: named in the manifest, else visible, else the first."""
+        """The source that the others are compared with."""
         named = str(self.manifest.get("reference") or "")
         balance = self.tables.get("balance")
         used = [] if balance is None else list(balance["reference"].unique())
@@ -132,7 +139,7 @@ class Results:
         return frame[frame["protocol"] == protocol]
 
     def objects(self, protocol: str, seed: int) -> pd.DataFrame | None:
-        """Outcomes of one seed's detectors for every object, and their other predictions; None without a file.
+        """Outcomes of one seed's detectors for every object, and other predictions; None without a file.
 
         Boxes are xyxy in absolute pixels of the original image.
 

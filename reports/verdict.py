@@ -1,4 +1,4 @@
-"""The verdict: what is established, what is not, and what changed for objects; no more than the numbers give."""
+"""The verdict: what is established, what is not, and what changed for objects."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from .numbers import decimal, defined, mean_count, percent, plural, points, sign
 from .objects import balances, called, called_gap, chosen_pairs
 
 FEW_IMAGES = 50
-_ONLY = {
-    "methods": "",
-    "few seeds": " for these trained detectors",
-    "these detectors": " for these trained detectors",
-}
 _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
 
 
@@ -45,88 +40,86 @@ def _scores(context: Context) -> str:
     first = f"{lead}, {best.title} scores highest of {number} sources, {score} {where}"
     if reference is None:
         return f"{first}; {results.base} has no result, so nothing is said about what fusion adds."
+    fused = context.rival(protocol)
+    if fused is not None and context.is_single(best.source) and not context.is_single(fused.source):
+        level = "level with" if points(fused.value()) == points(best.value()) else "ahead of"
+        first += f", {level} the best fused source, {fused.title}, at {points(fused.value())}"
     return f"{first}. {_certainty(context, best)}"
 
 
 def _certainty(context: Context, best: SourceScore) -> str:
     """Which differences to the reference are established by simultaneous intervals, and what is left open."""
-    protocol, base = context.headline_protocol, context.results.base
-    found = {score.title: context.gap(protocol, score.source) for score in context.rivals(protocol)}
-    known = {title: one for title, one in found.items() if one is not None and defined(one.value)}
-    if not known:
+    protocol, results, base = context.headline_protocol, context.results, context.results.base
+    gaps = context.gaps(protocol)
+    if not gaps:
         return f"No differences to {base} are stored, so chance is not ruled out and nothing is established."
-    gap = known.get(best.title)
-    ahead = f"Against {base} that is {gap.text} AP. " if gap is not None else ""
-    one = next(iter(known.values()))
-    if not any(item.has_interval for item in known.values()):
+    weakest, gap = context.weakest(protocol), gaps.get(best.source)
+    assert weakest is not None
+    if not weakest.has_interval:
+        ahead = f"Against {base} that is {gap.text} AP. " if gap is not None else ""
+        verb = "is" if weakest.blocks == 1 else "are"
         return (
-            f"{ahead}No difference is established: {plural(one.blocks, 'block')} of test images "
-            f"{'is' if one.blocks == 1 else 'are'} too few for an interval (at least {LEAST_BLOCKS} are "
-            "needed)."
+            f"{ahead}No difference is established: {plural(weakest.blocks, 'block')} of test images {verb} "
+            f"too few for an interval (at least {LEAST_BLOCKS} are needed)."
         )
-    sure = {title: item for title, item in known.items() if item.established}
+    seeds = plural(weakest.seeds, "seed")
+    covered = {
+        "methods": f"and {seeds}, which cover the choice of images and the chance in training",
+        "few seeds": f"and {seeds}, too few to know the chance in training",
+    }.get(weakest.covers, "with one seed per source: the chance in training is not in them")
+    rest = f"simultaneous 95 % intervals over {plural(weakest.blocks, 'block')} {covered}"
+    only = "" if weakest.covers == "methods" else " for these trained detectors"
+    sure = sorted((one for one in gaps.values() if one.established), key=lambda one: -one.value)
     if sure:
-        named = some([f"{title} {item.sentence}" for title, item in sorted(sure.items(), key=_by_value)])
-        text = f"Established{_ONLY[one.covers]} against {base} ({_basis(one)}): {named}."
+        named = some([f"{results.titles[one.source]} {one.sentence}" for one in sure])
+        text = f"Established{only} against {base} ({rest}): {named}."
     else:
         shown = f": {best.title} has {gap.sentence}" if gap is not None else ""
-        text = f"No difference to {base} is established{_ONLY[one.covers]} ({_basis(one)}){shown}."
-    return f"{text}{_open(known, sure)}{_checked(sure)}{_chances(context, best)}"
+        text = f"No difference to {base} is established{only} ({rest}){shown}."
+    unsure = [one for one in gaps.values() if not one.established]
+    return f"{text}{_open(context, unsure, sure)}{_checked(context, sure)}{_chances(context, best)}"
 
 
-def _basis(one: Difference) -> str:
-    blocks = plural(one.blocks, "block")
-    covered = {
-        "methods": f"and {plural(one.seeds, 'seed')}, which cover the choice of images and the chance in training",
-        "few seeds": f"and {plural(one.seeds, 'seed')}, too few to know the chance in training",
-    }.get(one.covers, "with one seed per source: the chance in training is not in them")
-    return f"simultaneous 95 % intervals over {blocks} {covered}"
-
-
-def _open(known: dict[str, Difference], sure: dict[str, Difference]) -> str:
+def _open(context: Context, unsure: list[Difference], sure: list[Difference]) -> str:
     """What is not established, what could have been shown, and what is as good as equal."""
-    rest = {title: item for title, item in known.items() if title not in sure}
-    if not rest:
+    if not unsure:
         return ""
-    text = f" Not established: {some(list(rest))}" if sure else " This test"
-    smallest = [item.detectable for item in rest.values() if defined(item.detectable)]
-    if smallest:
-        low, high = (QUANTITIES["mAP50"].plain(end) for end in (min(smallest), max(smallest)))
-        size = low if low == high else f"{low} to {high}"
-        text += f"{', where this test' if sure else ''} could have shown {size} AP (4 times in 5)"
-    equal = [title for title, item in rest.items() if item.equivalent]
-    text += (
-        f"; equivalent within ±1 AP: {some(equal)}."
-        if equal
-        else "; none is shown to be equivalent within ±1 AP."
+    titles = context.results.titles
+    parts = [f"Not established: {some([titles[one.source] for one in unsure])}"] if sure else []
+    sizes = sorted(one.detectable for one in unsure if defined(one.detectable))
+    if sizes:
+        low, high = (QUANTITIES["mAP50"].plain(end) for end in (sizes[0], sizes[-1]))
+        parts.append(
+            f"this test could have shown {low if low == high else f'{low} to {high}'} AP (4 times in 5)"
+        )
+    equal = [titles[one.source] for one in unsure if one.equivalent]
+    parts.append(
+        f"equivalent within ±1 AP: {some(equal)}" if equal else "none is shown to be equivalent within ±1 AP"
     )
-    return text.replace(" This test; none", " None")
+    text = "; ".join(parts)
+    return f" {text[:1].upper()}{text[1:]}."
 
 
-def _checked(sure: dict[str, Difference]) -> str:
+def _checked(context: Context, sure: list[Difference]) -> str:
     """Whether the sign-flip test over blocks agrees with the intervals."""
-    doubtful = [f"{title} (p = {decimal(item.p_sign_flip)})" for title, item in sure.items()
-                if defined(item.p_sign_flip) and item.p_sign_flip > 0.05]  # fmt: skip
+    doubtful = [one for one in sure if defined(one.p_sign_flip) and one.p_sign_flip > 0.05]
     if doubtful and len(doubtful) == len(sure):
         return " A sign-flip test over blocks confirms none of them."
-    return f" A sign-flip test over blocks does not confirm {some(doubtful)}." if doubtful else ""
+    named = some(
+        [f"{context.results.titles[one.source]} (p = {decimal(one.p_sign_flip)})" for one in doubtful]
+    )
+    return f" A sign-flip test over blocks does not confirm {named}." if doubtful else ""
 
 
 def _chances(context: Context, best: SourceScore) -> str:
     row = context.means("ranks", context.headline_protocol, quantity="mAP50").get(best.source)
-    if row is None or not defined(row["p_best"]):
+    if row is None or not defined(row["p_best"]) or not defined(row["rank_low"]):
         return ""
     number = len(context.finished(context.headline_protocol))
-    ranks = (
-        f"; its rank lies from {row['rank_low']:g} to {row['rank_high']:g} of {number}"
-        if defined(row["rank_low"])
-        else ""
+    return (
+        f" {best.title} is the best with probability {decimal(row['p_best'])}; its rank lies from "
+        f"{row['rank_low']:g} to {row['rank_high']:g} of {number}."
     )
-    return f" {best.title} is the best with probability {decimal(row['p_best'])}{ranks}."
-
-
-def _by_value(item: tuple[str, Difference]) -> float:
-    return -item[1].value
 
 
 def _seen_clause(context: Context) -> str:

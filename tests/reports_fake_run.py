@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from PIL import Image
 
 from regionfuse.datasets.similarity_quality import near_duplicate_quality
 from regionfuse.detection.evaluation.detector import Settings
-from regionfuse.detection.evaluation.evaluate import DETECTION_COLUMNS, evaluate
+from regionfuse.detection.evaluation.evaluate import evaluate
 from regionfuse.detection.evaluation.records import FailedSource, PredictionKey
 
 CLASSES = ("People", "Car", "Bus", "Motorcycle", "Lamp", "Truck")
@@ -307,14 +307,7 @@ def _made(fake: Fake) -> Path:
     ]
     reference = "visible" if "visible" in fake.sources else fake.sources[0]
     settings = Settings(reference=reference, image_size=WIDTH, draws=200)
-    if keys:
-        evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
-    else:  # nothing but failures
-        (folder / "tables").mkdir()
-        rows = [{**asdict(item), "split": "test", "status": "failed"} for item in failed]
-        pd.DataFrame(rows, columns=list(DETECTION_COLUMNS)).to_csv(
-            folder / "tables" / "detection.csv", index=False
-        )
+    evaluate(keys, truths, folder / "tables", failed=failed, settings=settings)
     fusion_table(fake).to_csv(folder / "tables" / "fusion.csv", index=False)
     if fake.quality:
         quality_table(fake).to_csv(folder / "tables" / "quality.csv", index=False)
@@ -340,7 +333,7 @@ def block_of(fake: Fake, image_id: int) -> str:
 
 
 def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
-    """Simulated detectors: key and COCO results. Difficulty and visibility of an object are the same for all."""
+    """Simulated detectors: key and COCO results. How easy an object is is the same for all."""
     shared = np.random.default_rng(fake.random_seed + (split == "val"))
     ease = shared.normal(0, 1, len(objects))
     for position, source in enumerate(fake.sources):
@@ -357,8 +350,8 @@ def _predictions(fake: Fake, objects: list[dict[str, Any]], split: str) -> Any:
                     found += _of_object(fake, item, level + easy, random)
                 for _ in range(4 * fake.images):
                     box = [*random.uniform(0, 200, 2), *random.uniform(8, 60, 2)]
-                    found.append(_result(int(random.integers(1, fake.images + 1)), fake.classes,
-                                         int(random.integers(len(fake.classes))), box, random.normal(-2, 1)))  # fmt: skip
+                    image, label = (int(random.integers(most)) for most in (fake.images, len(fake.classes)))
+                    found.append(_result(image + 1, label, box, random.normal(-2, 1)))
                 yield PredictionKey(protocol, source, seed, split), found
 
 
@@ -372,16 +365,16 @@ def _of_object(fake: Fake, item: dict[str, Any], level: float, random: Any) -> l
     box = np.array([x1, y1, x2, y2]) + shift
     box = [*box[:2], *np.maximum(box[2:] - box[:2], 2.0)]
     true, logit = fake.classes.index(item["class"]), level + random.normal(0, 0.8)
-    found = [_result(item["image_id"], fake.classes, true, box, logit)]
+    found = [_result(item["image_id"], true, box, logit)]
     likely = {"Truck": "Car", "Car": "Truck", "Bus": "Truck"}.get(item["class"])
     if likely in fake.classes and random.uniform() < 0.3:
         other = fake.classes.index(likely)
-        found.append(_result(item["image_id"], fake.classes, other, box, logit + random.normal(-0.4, 1)))
+        found.append(_result(item["image_id"], other, box, logit + random.normal(-0.4, 1)))
         found = found[1:] if random.uniform() < 0.2 else found
     return found
 
 
-def _result(image_id: int, classes: tuple[str, ...], label: int, box: Any, logit: float) -> dict[str, Any]:
+def _result(image_id: int, label: int, box: Any, logit: float) -> dict[str, Any]:
     score = float(np.clip(1 / (1 + np.exp(-logit)), 0.001, 0.999))
     return {"image_id": image_id, "category_id": label + 1, "bbox": [round(float(v), 2) for v in box],
             "score": round(score, 5)}  # fmt: skip

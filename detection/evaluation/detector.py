@@ -32,6 +32,7 @@ from .operating import (
     equal_false_alarms,
     equal_precision,
     kept,
+    reference_goal,
 )
 from .outcomes import OUTCOMES, Detections, confusion_table, object_outcomes, objects_table
 from .quantities import ALL, Quantity, Replicates, Stratum, detector_quantities, mean_of_objects, strata
@@ -96,10 +97,10 @@ def match_file(path: Path, truth: GroundTruth) -> tuple[Detections, Matches]:
     return Detections(truth, predictions, gather_evidence(truth, predictions, overlaps, matches)), matches
 
 
-def reference_goal(path: Path, truth: GroundTruth, settings: Settings) -> Goal:
+def goal_of_reference(path: Path, truth: GroundTruth, settings: Settings) -> Goal:
     """Return what the reference, scored on the images to choose on, sets for the other sources."""
     _, matches = match_file(path, truth)
-    return best_f1(matches, truth.block, len(truth.blocks), per_class=settings.per_class)
+    return reference_goal(matches, truth.block, len(truth.blocks), per_class=settings.per_class)
 
 
 def score_detector(
@@ -176,14 +177,16 @@ def _points(
 ) -> dict[str, Thresholds]:
     """Return the thresholds of every operating point, the headline first."""
     where = (matches, truth.block, len(truth.blocks))
-    own = best_f1(*where, per_class=settings.per_class)
-    target = own if goal is None or is_reference else goal
-    points = {EQUAL_PRECISION: replace(own.thresholds, reached=own.thresholds.reached and is_reference)}
-    if not is_reference and goal is not None and not own.thresholds.warning and not goal.thresholds.warning:
-        points[EQUAL_PRECISION] = equal_precision(*where, goal, per_class=settings.per_class)
+    own = best_f1(*where, per_class=settings.per_class).thresholds
+    if is_reference:
+        goal = reference_goal(*where, per_class=settings.per_class)
+    equal = replace(own, reached=False)
+    if goal is not None and not own.warning and not goal.thresholds.warning:
+        equal = equal_precision(*where, goal, per_class=settings.per_class)
+    points = {EQUAL_PRECISION: equal}
     for name, limit in FALSE_ALARMS.items():
         points[name] = equal_false_alarms(*where, limit, per_class=settings.per_class)
-    return {**points, KEPT: kept(target, matches), OWN: own.thresholds}
+    return {**points, KEPT: kept(own if goal is None else goal.thresholds, matches), OWN: own}
 
 
 def _score_rows(key: PredictionKey, found: Detections, matches: Matches) -> dict[str, list[Row]]:

@@ -48,15 +48,16 @@ def differences_table(scores: Mapping[Detector, DetectorScore], reference: str) 
             {q for quantities in found.values() for q, r in quantities.items() if not math.isnan(r.value)}
         )
         for quantity in known:
-            arrays = _arrays(found, quantity, len(sources), len(seeds))
+            values, without, without_val, sizes = _arrays(found, quantity, len(sources), len(seeds))
             everywhere = quantity.stratum == ALL or quantity.name == "AP50"
             for k, name in enumerate(sources):
                 if not everywhere and name != reference:
                     continue
                 margin = EQUIVALENCE if quantity.name in PRECISIONS else None
                 result = compare(
-                    arrays[0], arrays[1], k, arrays[2], paired_seeds=protocol == PAIRED, equivalence=margin
-                )
+                    values, without, k, without_val,
+                    paired_seeds=protocol == PAIRED, equivalence=margin, sizes=sizes,
+                )  # fmt: skip
                 rows += _rows(protocol, sources, k, quantity, result)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     # Differences with the reference first, as people read them.
@@ -110,8 +111,8 @@ def _arrays(
     quantity: Quantity,
     sources: int,
     seeds: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return values (K, S), values without each block (K, S, B), and without each val block or None."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Return values (K, S), without each block (K, S, B) and each val block or None, and sizes (B,)."""
     known = [quantities[quantity] for quantities in found.values() if quantity in quantities]
     values = np.full((sources, seeds), np.nan)
     without = np.full((sources, seeds, len(known[0].without)), np.nan)
@@ -125,7 +126,9 @@ def _arrays(
         elif quantity.name == "misclassification" and Quantity("recall", ALL, quantity.point) in quantities:
             # Stored only where it happens.
             values[k, s], without[k, s], without_val[k, s] = 0.0, 0.0, 0.0
-    return values, without, without_val if without_val.shape[2] else None
+    # Sizes differ between detectors only where predictions are counted.
+    sizes = np.mean([replicates.sizes for replicates in known], axis=0)
+    return values, without, without_val if without_val.shape[2] else None, sizes
 
 
 def _rows(

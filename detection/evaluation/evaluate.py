@@ -24,7 +24,7 @@ from ...datasets.errors import DataError
 from ...datasets.storage import write_json
 from .changes import changes_tables
 from .columns import COLUMNS, KEY
-from .detector import Detector, DetectorScore, Settings, reference_goal, score_detector
+from .detector import Detector, DetectorScore, Settings, goal_of_reference, score_detector
 from .differences import differences_table, ranks_table
 from .load import by_image, join_blocks, load_ground_truth
 from .operating import HEADLINE, Goal
@@ -168,7 +168,7 @@ def evaluate(
     for (protocol, source, seed), paths in jobs.items():
         split = TEST if (protocol, seed) in without_val else VALIDATION
         if source == settings.reference and split in paths:
-            goals[protocol, seed] = reference_goal(paths[split], truths[split], settings)
+            goals[protocol, seed] = goal_of_reference(paths[split], truths[split], settings)
     tasks = [
         (
             detector,

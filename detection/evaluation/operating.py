@@ -25,6 +25,7 @@ FALSE_ALARMS: Final[Mapping[str, float]] = {"fppi_0.1": 0.1, "fppi_1": 1.0}
 POINTS: Final = (EQUAL_PRECISION, *FALSE_ALARMS, KEPT, OWN)
 HEADLINE: Final = EQUAL_PRECISION
 FALLBACK: Final = 0.25  # used when the images to choose on cannot tell
+_FLAT = 0.95  # thresholds whose F1 is at least so much of the best count as best for the reference's goal
 _ROOM = 1e-12  # for rounding in comparisons of precisions
 
 
@@ -60,8 +61,8 @@ class Goal:
     """What the reference sets for the others.
 
     Attributes:
-        thresholds: the reference's thresholds at its best F1.
-        precision: shape (1 + V, C), its precision there, on all images and without each block.
+        thresholds: the reference's thresholds.
+        precision: shape (1 + V, C), the precision to reach, on all images and without each block.
     """
 
     thresholds: Thresholds
@@ -92,7 +93,9 @@ class _Ladder:
 _Choice = Callable[[_Ladder, int], tuple[np.ndarray, np.ndarray]]  # position by set, and whether it is met
 
 
-def best_f1(matches: Matches, block: np.ndarray, blocks: int, *, per_class: bool = False) -> Goal:
+def best_f1(
+    matches: Matches, block: np.ndarray, blocks: int, *, per_class: bool = False, flat: float = 1.0
+) -> Goal:
     """Choose the threshold of best F1, the higher one among equals.
 
     Args:
@@ -100,13 +103,34 @@ def best_f1(matches: Matches, block: np.ndarray, blocks: int, *, per_class: bool
         block: shape (I,), block of each of these images.
         blocks: number of blocks.
         per_class: choose for each class by itself instead of for all pooled.
+        flat: take the middle of the thresholds around the best whose F1 is at least this share of it. F1 is
+            flat there, so the very best of a small set is chance, and its precision is too good: a goal that
+            others, which are not so lucky, would have to pay for in recall.
     """
 
     def choose(ladder: _Ladder, _: int) -> tuple[np.ndarray, np.ndarray]:
-        at = _best_f1(ladder)
+        at = _best_f1(ladder, flat)
         return at, np.ones(len(at), dtype=bool)
 
     return _chosen(matches, block, blocks, per_class, choose)
+
+
+def reference_goal(matches: Matches, block: np.ndarray, blocks: int, *, per_class: bool = False) -> Goal:
+    """Return what the reference sets for the others: precision around its best F1, and its threshold there.
+
+    Its own threshold is found by the rule that all sources follow, :func:`equal_precision`, so that a source
+    that ranks its predictions alike is run alike, whatever the scale of its scores.
+
+    Args:
+        matches: as in :func:`best_f1`, of the reference.
+        block: as in :func:`best_f1`.
+        blocks: as in :func:`best_f1`.
+        per_class: as in :func:`best_f1`.
+    """
+    goal = best_f1(matches, block, blocks, per_class=per_class, flat=_FLAT)
+    if goal.thresholds.warning:
+        return goal
+    return Goal(equal_precision(matches, block, blocks, goal, per_class=per_class), goal.precision)
 
 
 def equal_precision(
@@ -158,9 +182,9 @@ def equal_false_alarms(
     return _measured(value, matches)
 
 
-def kept(goal: Goal, matches: Matches) -> Thresholds:
+def kept(thresholds: Thresholds, matches: Matches) -> Thresholds:
     """Take over the reference's thresholds, as a detector that is run on another source without tuning."""
-    return _measured(Thresholds(goal.thresholds.value, goal.thresholds.without), matches)
+    return _measured(Thresholds(thresholds.value, thresholds.without), matches)
 
 
 def _chosen(matches: Matches, block: np.ndarray, blocks: int, per_class: bool, choose: _Choice) -> Goal:
@@ -192,9 +216,18 @@ def _chosen(matches: Matches, block: np.ndarray, blocks: int, per_class: bool, c
     return Goal(_measured(Thresholds(value[0], value[1:], reached, warning=warning), matches), precision)
 
 
-def _best_f1(ladder: _Ladder) -> np.ndarray:
-    """Return the position of best F1 in each resampled set, the first among equals."""
-    return (2 * ladder.hits / np.maximum(ladder.shown + ladder.objects[:, None], 1)).argmax(axis=1)
+def _best_f1(ladder: _Ladder, flat: float = 1.0) -> np.ndarray:
+    """Return the position of best F1 in each resampled set, see :func:`best_f1`."""
+    f1 = 2 * ladder.hits / np.maximum(ladder.shown + ladder.objects[:, None], 1)
+    first = f1.argmax(axis=1)
+    if flat == 1:
+        return first
+    # The stretch around the best without a gap: a second peak elsewhere is another operating point.
+    poor = f1 < flat * f1.max(axis=1, keepdims=True)
+    steps = np.arange(f1.shape[1])
+    left = np.where(poor & (steps < first[:, None]), steps, -1).max(axis=1) + 1
+    right = np.where(poor & (steps > first[:, None]), steps, len(steps)).min(axis=1) - 1
+    return (left + right) // 2
 
 
 def _groups(classes: int, per_class: bool) -> list[tuple[int | None, list[int]]]:

@@ -40,12 +40,14 @@ class Replicates:
     Attributes:
         value: on all test images; NaN if undefined.
         without: shape (B,), without each block of test images.
+        sizes: shape (B,), weight of each block in the quantity: its objects, predictions or images.
         without_val: shape (V,), with what was chosen on val (a threshold, a temperature) chosen again without
             each block of val; empty where nothing was.
     """
 
     value: float
     without: np.ndarray
+    sizes: np.ndarray
     without_val: np.ndarray = field(default_factory=lambda: _NONE)
 
 
@@ -130,21 +132,29 @@ def detector_quantities(
     block, blocks = truth.block, len(truth.blocks)
     weights = leave_one_out(blocks)
     ap = average_precision(matches, block, weights)
-    result = {
-        Quantity("mAP50"): _of(mean_over_classes(ap[:, :, T50])),
-        Quantity("mAP75"): _of(mean_over_classes(ap[:, :, T75])),
-        Quantity("mAP50_95"): _of(mean_over_classes(ap.mean(axis=2))),
-        Quantity("log_average_miss_rate"): _of(log_average_miss_rate(matches, block, weights)),
-        Quantity("oLRP"): _of(mean_over_classes(weighted_optimal_lrp(matches, block, weights))),
-    }
-    for c, name in enumerate(truth.classes):
-        result[Quantity("AP50", f"class:{name}")] = _of(ap[:, c, T50])
+
+    def of_parts(values: np.ndarray, objects: np.ndarray) -> Replicates:
+        return Replicates(
+            float(values[0]), values[1:], np.bincount(block[truth.image[objects]], minlength=blocks)
+        )
+
     real = ~truth.ignore
+    whole = {
+        "mAP50": mean_over_classes(ap[:, :, T50]),
+        "mAP75": mean_over_classes(ap[:, :, T75]),
+        "mAP50_95": mean_over_classes(ap.mean(axis=2)),
+        "log_average_miss_rate": log_average_miss_rate(matches, block, weights),
+        "oLRP": mean_over_classes(weighted_optimal_lrp(matches, block, weights)),
+    }
+    result = {Quantity(name): of_parts(values, real) for name, values in whole.items()}
+    for c, name in enumerate(truth.classes):
+        result[Quantity("AP50", f"class:{name}")] = of_parts(ap[:, c, T50], real & (truth.category == c))
     margin = margins(found.evidence)
     result[Quantity("margin")] = mean_of_objects(margin, real, truth)
     for part in parts:
         if not part.name.startswith("class:"):
-            result[Quantity("mAP50", part.name)] = _of(_stratum_map50(found, matches, part, weights))
+            values = _stratum_map50(found, matches, part, weights)
+            result[Quantity("mAP50", part.name)] = of_parts(values, part.objects)
         result[Quantity("margin", part.name)] = mean_of_objects(margin, part.objects, truth)
     for point, thresholds in points.items():
         result |= _at_point(found, matches, point, thresholds, parts, chosen_here)
@@ -179,12 +189,9 @@ def mean_of_objects(
     return Replicates(
         float(_ratio(total.sum(), number.sum())),
         _ratio(left, number.sum() - number),
+        number,
         _NONE if variants is None else _ratio(variants[:, objects].sum(axis=1), number.sum()),
     )
-
-
-def _of(values: np.ndarray) -> Replicates:
-    return Replicates(float(values[0]), values[1:])
 
 
 def _stratum_map50(found: Detections, matches: Matches, part: Stratum, weights: np.ndarray) -> np.ndarray:
@@ -231,10 +238,13 @@ def _at_point(
         if chosen_here:  # The choice without a block goes with the test set without it.
             hits_left = hits[1:].sum(axis=1) - np.diagonal(hits[1:])
             number_left = number[1:].sum(axis=1) - np.diagonal(number[1:])
-            return Replicates(float(_ratio(hits[0].sum(), number[0].sum())), _ratio(hits_left, number_left))
+            return Replicates(
+                float(_ratio(hits[0].sum(), number[0].sum())), _ratio(hits_left, number_left), number[0]
+            )
         return Replicates(
             float(_ratio(hits[0].sum(), number[0].sum())),
             _ratio(hits[0].sum() - hits[0], number[0].sum() - number[0]),
+            number[0],
             _ratio(hits[1:].sum(axis=1), number[1:].sum(axis=1)),
         )
 
@@ -279,7 +289,12 @@ def _at_point(
 
 
 def _scaled(replicates: Replicates, factor: float) -> Replicates:
-    return Replicates(replicates.value * factor, replicates.without * factor, replicates.without_val * factor)
+    return Replicates(
+        replicates.value * factor,
+        replicates.without * factor,
+        replicates.sizes,
+        replicates.without_val * factor,
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

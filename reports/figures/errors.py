@@ -40,8 +40,9 @@ def draw_errors(context: Context, values: Mapping[str, Mapping[str, float]], sou
                     continue
                 axes.barh(y, 100 * value, left=start, height=0.74, color=color)
                 if value > 0.012:
+                    light = kind in ("localisation", "duplicate")
                     axes.text(start + 50 * value, y, f"{100 * value:.1f}", ha="center", va="center",
-                              fontsize=6.5, color=INK if kind in ("localisation", "duplicate") else "white")  # fmt: skip
+                              fontsize=6.5, color=INK if light else "white")  # fmt: skip
                 start += 100 * value
         axes.set_yticks(range(len(sources)), [shorten(context.results.labels[name], 19) for name in sources])
         axes.set_ylim(len(sources) - 0.5, -0.5)

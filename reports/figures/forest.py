@@ -15,7 +15,8 @@ from ..numbers import defined, shorten
 from ..palette import MUTED
 from .style import WIDTH, bare, drawing, new_figure, place, to_svg
 
-FOREST = "Thick: 95 % interval by itself; thin: simultaneous; filled dot: established."  # for captions
+# For captions.
+FOREST = "Thick: 95 % interval by itself; thin: simultaneous; none: too few blocks; filled dot: established."
 LABELS = 34.0
 ROW, TIGHT_ROW, MANY = 5.0, 3.9, 8  # millimetres a source; with more than MANY sources
 GAP = 4.0

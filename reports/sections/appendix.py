@@ -8,7 +8,7 @@ from ..blocks import Block, Cell, Column, Heading, KeyValues, Note, Paragraph, T
 from ..context import Context
 from ..numbers import seconds
 from .calibration import calibration_table
-from .cells import heads, source_cell
+from .cells import source_cell
 from .data import findings_table
 from .detection import class_tables
 from .labels import matrices, more_pairs
@@ -111,30 +111,16 @@ def _cards(context: Context) -> list[Block]:
 
 
 def _units(units: list[dict[str, Any]]) -> list[Block]:
-    """Units of work by stage, and those that failed with their reasons."""
+    """Number and duration of the units of work, and those that failed with their reasons."""
     if not units:
         return []
-    columns = (
-        Column("stage", "left"),
-        *heads(("units", "failed", "duration")),
-        Column("which", "left", share=1),
+    total = seconds(sum(float(unit.get("seconds") or 0.0) for unit in units))
+    columns = (Column("stage", "left"), Column("unit", "left"), Column("reason", "left", share=1))
+    rows = tuple(
+        tuple(Cell(str(unit.get(key) or "")) for key in ("stage", "name", "reason"))
+        for unit in units
+        if unit.get("status") == "failed"
     )
-    stages: dict[str, list[dict[str, Any]]] = {}
-    for unit in units:
-        stages.setdefault(str(unit.get("stage") or ""), []).append(unit)
-    rows: list[tuple[Cell, ...]] = []
-    for stage, members in stages.items():
-        failed = [unit for unit in members if unit.get("status") == "failed"]
-        names = ", ".join(str(unit.get("name") or "") for unit in members)
-        cells = [stage, str(len(members)), str(len(failed)), _duration(members)]
-        rows.append((*(Cell(text, bold=bool(failed)) for text in cells), Cell(names, muted=True)))
-        for unit in failed:
-            text = f"{unit.get('name') or ''}: {unit.get('reason') or 'no reason stored'}"
-            rows.append((Cell(""), Cell(text, span=len(columns) - 1)))
-    caption = f"Units of work by stage; {_duration(units)} in all. Their keys stand in manifest.json."
-    title = Heading("Units of work", level=2, listed=False)
-    return [title, Table("", "units", caption, columns, tuple(rows), small=True)]
-
-
-def _duration(units: list[dict[str, Any]]) -> str:
-    return seconds(sum(float(unit.get("seconds") or 0.0) for unit in units))
+    text = f"{len(units)} units of work took {total} in all; they stand in manifest.json with their keys."
+    blocks: list[Block] = [Heading("Units of work", level=2, listed=False), Paragraph.of(text)]
+    return [*blocks, Table("", "units", "Units that failed.", columns, rows, small=True)] if rows else blocks

@@ -13,14 +13,14 @@ _KINDS = {"rank": "rank (precision at that confidence)", "calibrated": "calibrat
 
 
 def calibration_section(context: Context) -> list[Block] | str:
-    """Paired confidences, reliability, and calibration errors before and after a temperature fitted on val."""
+    """Paired confidences, reliability, and calibration before and after a temperature fitted on val."""
     first, blocks = context.headline_protocol, []
     for protocol in context.results.protocols:
         blocks += _confidence_table(context, protocol)
     if context.means("reliability", first, stage="raw"):
         text = (
             "Reliability on test: precision (at IoU 0.5) of detections by confidence; on the diagonal a "
-            "confidence means what it says. Grey: as given; coloured: after the temperature fitted on val."
+            "confidence means what it says. Grey: as given; coloured: after a fitted temperature."
         )
         blocks.append(Figure(draw_reliability(context, first), context.caption(first, text, sure=False)))
     blocks += calibration_table(context, first)
@@ -34,7 +34,7 @@ def calibration_section(context: Context) -> list[Block] | str:
         " is the precision among the detections at least as confident: it does not change when scores are "
         "stretched. ",
         "Calibrated",
-        " scores are those after a temperature fitted on val; ",
+        f" scores are those after a temperature fitted on {context.results.chosen_on}; ",
         "raw",
         " ones of two detectors do not mean the same, and a higher one is no better detection.",
     )
@@ -86,7 +86,7 @@ def calibration_table(context: Context, protocol: str) -> list[Block]:
         columns += heads(("raw", "fitted"), f"{title} × 100")
     columns += heads(("mean confidence", "precision"), "after the temperature, %")
     text = (
-        "Calibration on test before and after the temperature fitted on val; lower errors are better. Mean "
+        "Calibration on test before and after the fitted temperature; lower errors are better. Mean "
         "confidences are only shown where they are calibrated. Without intervals."
     )
     caption = context.caption(protocol, text, sure=False)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Cell, Column, Figure, Heading, Paragraph, Table
-from ..context import Context, protocol_title
-from ..figures.quality import draw_cost
-from ..numbers import defined, magnitude, seconds, whole
+from ..blocks import Block, Cell, Column, Heading, Paragraph, Table
+from ..context import HEADLINE, METRIC_TITLES, Context, protocol_title
+from ..numbers import defined, magnitude, points, seconds, whole
 from .cells import heads, source_cell
 
 
@@ -16,8 +15,11 @@ def cost_section(context: Context) -> list[Block] | str:
         return "Cost of fusion: not stored (fusion.csv)."
     protocol = context.headline_protocol
     rows = {str(row["source"]): row for row in frame.to_dict("records")}
-    times = {name: float(row["seconds_per_image"]) for name, row in rows.items()
-             if row["status"] == "ok" and row.get("kind") != "control" and defined(row["seconds_per_image"])}  # fmt: skip
+    fused = {
+        name: row for name, row in rows.items() if row["status"] == "ok" and row.get("kind") != "control"
+    }
+    times = {name: float(row["seconds_per_image"]) for name, row in fused.items()
+             if defined(row["seconds_per_image"])}  # fmt: skip
     blocks: list[Block] = [
         Heading("Cost of fusion"),
         Paragraph.of(
@@ -26,13 +28,12 @@ def cost_section(context: Context) -> list[Block] | str:
             "other papers. Multiply-accumulates are counted at 480 × 640."
         ),
     ]
-    if any(times.get(score.source, 0) > 0 and defined(score.value()) for score in context.finished(protocol)):
-        text = f"What fusion costs and what it brings; dashed: without fusion. {protocol_title(protocol)}."
-        blocks.append(Figure(draw_cost(context, protocol, times), text))
     columns = (
-        Column("Source", "left"), Column("kind", "left"), *heads(("images", "time per image")), Column("device", "left"),
-        *heads(("parameters", "MACs")), Column("trained in this run", "left"),
+        Column("Source", "left"), Column("kind", "left"), *heads(("images", "time per image")),
+        Column("device", "left"), *heads(("parameters", "MACs", METRIC_TITLES[HEADLINE])),
+        Column("trained in this run", "left"),
     )  # fmt: skip
+    scores = {score.source: score.value() for score in context.finished(protocol)}
     body: list[tuple[Cell, ...]] = []
     for name in dict.fromkeys((*context.results.sources, *rows)):
         row = rows.get(name)
@@ -43,12 +44,21 @@ def cost_section(context: Context) -> list[Block] | str:
             body.append((source_cell(context, name), reason))
             continue
         texts = [
-            str(row.get("kind", "")), whole(row.get("images")), seconds(times.get(name)), str(row.get("device", "")),
+            str(row.get("kind", "")), whole(row.get("images")), seconds(times.get(name)),
+            str(row.get("device", "")),
             *(magnitude(row.get(key) or None) for key in ("parameters", "multiply_accumulates")),
+            points(scores.get(name)),
             str(row.get("trained_here", "")) or "–",
         ]  # fmt: skip
         body.append((source_cell(context, name), *(Cell(text) for text in texts)))
     blocks.append(
-        Table("fusion", "fusion", "Fusion: time, size, and training.", columns, tuple(body), small=True)
+        Table(
+            "fusion",
+            "fusion",
+            f"Fusion: time, size, training, and what it brings. {protocol_title(protocol)}.",
+            columns,
+            tuple(body),
+            small=True,
+        )
     )
     return blocks

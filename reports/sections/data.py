@@ -26,19 +26,20 @@ def data_section(context: Context) -> list[Block] | str:
     manifest = context.results.manifest
     dataset: dict[str, Any] = manifest.get("dataset") or {}
     split: dict[str, Any] = {**(manifest.get("split") or {}), **context.results.split}
-    if not dataset and not split:
+    if not dataset.get("pairs") and not split:
         return "Data and split: nothing is stored of how the images were chosen (no split.json)."
     kind = str(split.get("kind", "unknown"))
     sizes = ", ".join(f"{part} {_count(dataset.get(part))}" for part in PARTS)
-    inside = len(set((split.get("blocks") or {}).values()))
+    number = len(set((split.get("blocks") or {}).values()))
+    inside = f", {number} in the whole set" if number else ""
+    dropped = plural(len(split.get("dropped") or []), "pair")
     rows = [
         ("data set", f"{dataset.get('name', 'unknown')}, {_count(dataset.get('pairs'))} pairs ({sizes})"),
         ("split", f"{kind}: {SPLIT_KINDS.get(kind, 'see the split file')}; seed {split.get('seed', '–')}"),
-        ("blocks", f"{context.results.extent('blocks')} in test{f', {inside} in the whole set' if inside else ''}. "
-                   "A block is a set of images that are not independent: a contiguous scene, or near-duplicates. All "
-                   "intervals are drawn over blocks"),
-        ("left out", f"{plural(len(split.get('dropped') or []), 'pair')} between the parts, as a guard against neighbours"),
-        ("given up", "; ".join(map(str, split.get("given_up") or [])) or "nothing: every tie and guard was kept"),
+        ("blocks", f"{context.results.extent('blocks')} in test{inside}. A block is a set of images that are "
+                   "not independent: a contiguous scene, near-duplicates. Intervals are drawn over blocks"),
+        ("left out", f"{dropped} between the parts, as a guard against neighbours"),
+        ("given up", "; ".join(map(str, split.get("given_up") or [])) or "nothing: all ties and guards kept"),
     ]  # fmt: skip
     blocks: list[Block] = [Heading("Data and split", new_page=True), KeyValues(tuple(rows), mono=False)]
     return [*blocks, *_leakage(split.get("leakage") or {}), *_counts(context, dataset.get("doctor") or {})]
@@ -84,7 +85,8 @@ def _leakage(leakage: dict[str, Any]) -> list[Block]:
     caption = "Leakage: share of the images of one part that have a neighbour or relative in another part."
     note = _quality(leakage.get("near_duplicate_quality"))
     examples = [f"{images} of {part['images']} and {against} of {part['against']} ({reason})"
-                for part in relations for images, against, reason in (part.get("examples") or [])[:1]]  # fmt: skip
+                for part in relations
+                for images, against, reason in (part.get("examples") or [])[:1]]  # fmt: skip
     note += f" For example: {'; '.join(examples)}." if examples else ""
     blocks: list[Block] = [Table("leakage", "leakage", caption, columns, rows, note, small=True)]
     first = relations[0]
@@ -126,27 +128,21 @@ def _counts(context: Context, doctor: dict[str, Any]) -> list[Block]:
         return []
     totals = {name: sum(classes[part].get(name, 0) for part in parts) for name in context.results.classes}
     shown = sorted(totals, key=lambda name: -totals[name])[:MOST]
-    names = [name for name in totals if name in shown]
-    kinds = [
-        kind for kind in ("small", "medium", "large") if any(sizes.get(part, {}).get(kind) for part in parts)
-    ]
-    columns = (Column("objects", "left"), *heads(names, "by class"), *heads(kinds, "by size in pixels"))
+    sources = [(name, classes) for name in totals if name in shown]
+    sources += [(size, sizes) for size in ("small", "medium", "large") if sizes]
     rows = tuple(
-        (Cell(part), *(Cell(whole(classes[part].get(name, 0))) for name in names),
-         *(Cell(whole(sizes.get(part, {}).get(kind, 0))) for kind in kinds))
-        for part in parts
-    )  # fmt: skip
+        (
+            Cell(name, muted=counts is sizes),
+            *(Cell(whole(counts.get(part, {}).get(name, 0))) for part in parts),
+        )
+        for name, counts in sources
+    )
     rest = f" The {MOST} most frequent of {len(totals)} classes." if len(totals) > MOST else ""
-    caption = f"Annotated objects in each part of the split; small: below 32², large: from 96² pixels.{rest}"
-    if len(names) > 8:
-        columns, rows = _turned(columns, rows)
-    return [Table("", "counts", caption, columns, rows, small=True)]
-
-
-def _turned(columns: tuple[Column, ...], rows: tuple[tuple[Cell, ...], ...]) -> tuple[Any, Any]:
-    """Rows for columns, where there are too many of these."""
-    turned = tuple((Cell(column.head), *(row[at] for row in rows)) for at, column in enumerate(columns) if at)
-    return (Column("objects", "left"), *heads(row[0].text for row in rows)), turned
+    caption = (
+        "Annotated objects in each part of the split by class, and by size (small: below 32², large: from "
+        f"96² pixels).{rest}"
+    )
+    return [Table("", "counts", caption, (Column("objects", "left"), *heads(parts)), rows, small=True)]
 
 
 def _share(value: float | None) -> str:

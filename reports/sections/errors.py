@@ -9,6 +9,7 @@ from ..figures.errors import ERRORS, draw_errors
 from ..numbers import points
 from .cells import heads, source_table
 
+_HEADS = {"classification": "class", "localisation": "location"}
 _ALL = {"false_positive": "FP", "false_negative": "FN"}
 
 
@@ -32,7 +33,7 @@ def errors_section(context: Context) -> list[Block] | str:
         Figure(draw_errors(context, found[first], list(found[first])), caption),
     ]
     columns = [
-        *heads(ERRORS, "dAP, AP points"),
+        *heads((_HEADS.get(kind, kind) for kind in ERRORS), "dAP, AP points"),
         *heads(_ALL.values(), "all"),
         *heads(("%", "Δ", "interval"), "oLRP"),
     ]

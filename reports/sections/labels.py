@@ -6,7 +6,7 @@ from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Tabl
 from ..context import Context, protocol_title
 from ..differences import HEADLINE_POINT
 from ..figures.forest import FOREST, Panel, draw_forest
-from ..figures.matrix import BACKGROUND, OTHER, confusion_matrix, draw_confusions, shown_classes
+from ..figures.matrix import BACKGROUND, confusion_matrix, draw_confusions, shown_classes
 from ..numbers import mean_count
 from ..objects import chosen_pairs
 from .cells import heads
@@ -103,8 +103,7 @@ def confusion_tables(context: Context) -> list[Table]:
     """Every matrix by top label as a table, for LaTeX only."""
     if context.results.table("confusion") is None:
         return []
-    classes, rest = shown_classes(context)
-    names = [*classes, *([OTHER] if rest else []), BACKGROUND]
+    names = [*shown_classes(context), BACKGROUND]
     columns = (Column("True class", "left"), *heads(names, "predicted"))
     tables = []
     for protocol in context.results.protocols:
@@ -112,10 +111,10 @@ def confusion_tables(context: Context) -> list[Table]:
             counts = confusion_matrix(context, protocol, score.source, HEADLINE_POINT, "top_label")
             rows = tuple(
                 (
-                    Cell(name),
-                    *(Cell(mean_count(value), bold=row == at) for at, value in enumerate(counts[row])),
+                    Cell(str(name)),
+                    *(Cell(mean_count(value), bold=name == other) for other, value in row.items()),
                 )
-                for row, name in enumerate(names)
+                for name, row in counts.iterrows()
             )
             text = f"Misclassification matrix by top label of {context.results.labels[score.source]}."
             caption = context.caption(protocol, text, point=HEADLINE_POINT, sure=False)

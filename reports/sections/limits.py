@@ -16,7 +16,7 @@ _CHOICE = (
     "on mAP50; what stands out elsewhere asks for another test set."
 )
 _POINTS = (
-    " mAP and miss rates need no threshold. Counts of objects are those at thresholds chosen on val; "
+    " mAP and miss rates need no threshold. Counts of objects are those at thresholds chosen on {images}; "
     "precision on test scatters around the intended one and stands beside every count. Their intervals "
     "include the choice of the threshold."
 )
@@ -42,7 +42,7 @@ def limits_section(context: Context) -> list[Block]:
         "Size.": _size(context),
         "Chance.": _chance(context),
         "Choice.": _CHOICE.format(number=number, base=results.base) if number > 1 else "",
-        "Operating points.": _POINTS,
+        "Operating points.": _POINTS.format(images=results.chosen_on),
         "Labels.": _LABELS,
         "Protocols.": _PROTOCOLS if both else "",
         "Training data.": _training_data(context),

@@ -25,7 +25,7 @@ def operating_section(context: Context) -> list[Block] | str:
         Heading("Operating points"),
         Paragraph.of(
             "Counts of objects depend on a threshold, and two sources may only be compared where their "
-            "thresholds mean the same. All are chosen on val alone. ",
+            f"thresholds mean the same. All are chosen on {context.results.chosen_on}. ",
             "Equal precision",
             f" (headline): every source at the precision that {base} has at its best F1. ",
             "False alarms per image",
@@ -72,7 +72,8 @@ def _miss_rates(context: Context, protocols: list[str]) -> list[Block]:
 def points_table(context: Context, protocol: str) -> Table:
     """Every operating point of one protocol, a row a source."""
     columns = (
-        Column("Source", "left"), Column("threshold"), *heads(("precision, %", "recall, %", "false alarms"), "on test"),
+        Column("Source", "left"), Column("threshold"),
+        *heads(("precision, %", "recall, %", "false alarms"), "on test"),
         *heads(("fixed", "broken", "balance", "interval"), "objects"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -93,10 +94,10 @@ def points_table(context: Context, protocol: str) -> Table:
             if point == OWN:  # its interval compares what is not comparable
                 last = [Cell(cell.text, muted=True) for cell in last]
             rows.append((source_cell(context, source), *cells, *last))
-    note = "* Not reached on val: the nearest that could be is used." if unreached else ""
+    note = "* Not reached where it was chosen: the nearest that could be is used." if unreached else ""
     text = (
-        "Operating points chosen on val, measured on test; false alarms are those per image. Balance: fixed "
-        f"minus broken objects against {context.results.base}."
+        f"Operating points chosen on {context.results.chosen_on}, measured on test; false alarms are those "
+        f"per image. Balance: fixed minus broken objects against {context.results.base}."
     )
     caption = context.caption(protocol, text)
     return Table("operating", f"operating-{protocol}", caption, columns, tuple(rows), note, small=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ...fusion.metrics.registry import METRICS
-from ..blocks import Block, Cell, Column, Figure, Heading, Note, Paragraph, Table
+from ..blocks import Block, Cell, Column, Heading, Note, Paragraph, Table
 from ..context import HEADLINE, METRIC_TITLES, Context, protocol_title
-from ..figures.quality import draw_relations
 from ..numbers import decimal, defined, join, plural, signed, whole
 from ..quality import Quality, Relation, make_quality, relations
 from .cells import best_text, contamination_note, heads, source_cell
@@ -39,23 +38,17 @@ def quality_section(context: Context) -> list[Block] | str:
     }
     if any(known for _, known in found.values()):
         blocks.append(Paragraph.of(_METHOD))
-    for at, (protocol, (number, known)) in enumerate(found.items()):
+    for protocol, (number, known) in found.items():
         title = protocol_title(protocol)
         if not known:
             blocks.append(Note(f"{title}: too few methods (n = {number}) for a correlation."))
             continue
         blocks.append(Paragraph.of(f"{title}.", f" {answer(known, number)}"))
-        if quality.paper and not at:
-            caption = (
-                f"Metrics of RegionFuse's paper against {METRIC_TITLES[HEADLINE]}, a dot a fused source "
-                f"(n = {number}), with the rank correlation and its 95 % interval over methods. {title}."
-            )
-            blocks.append(Figure(draw_relations(context, quality, protocol, known), caption))
     return [*blocks, *association_table(context, context.headline_protocol)]
 
 
 def association_table(context: Context, protocol: str) -> list[Block]:
-    """Rank correlations within images and objects, where there are hundreds of units instead of a few methods."""
+    """Rank correlations within images and objects: hundreds of units instead of a few methods."""
     frame = context.results.table("association", protocol)
     if frame is None or frame.empty:
         return []
@@ -159,12 +152,12 @@ def _metric_table(context: Context, quality: Quality, metrics: tuple[str, ...]) 
 
 def _mean_cell(context: Context, quality: Quality, source: str, metric: str) -> Cell:
     """Mean of a metric; bold when it prints like the best of the fused sources."""
-    value, digits = float(quality.mean.loc[source, metric]), _digits(quality, metric)
+    value, digits = float(quality.mean[metric].loc[source]), _digits(quality, metric)
     if context.is_single(source):
         return Cell(decimal(value, digits), muted=True)
     sign = 1 if METRICS[metric].direction == "higher" else -1
     fused = [name for name in quality.mean.index if not context.is_single(name)]
-    best = best_text((sign * float(quality.mean.loc[name, metric]) for name in fused), digits, scale=1)
+    best = best_text((sign * float(quality.mean[metric].loc[name]) for name in fused), digits, scale=1)
     return Cell(decimal(value, digits), bold=defined(value) and round(sign * value, digits) == best)
 
 

@@ -42,7 +42,7 @@ def strata_section(context: Context) -> list[Block] | str:
         ]
         if panels:
             caption = f"{title}; in brackets the objects. {context.intervals(protocol)}"
-            columns = len(panels) if len(panels) <= 6 else 4
+            columns = len(panels) if len(panels) <= MOST else len(names)
             blocks.append(Figure(draw_forest(context, panels, columns=columns), caption))
     blocks += _class_size(context, protocol)
     if not any(isinstance(block, Figure) for block in blocks):

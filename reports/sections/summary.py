@@ -21,10 +21,7 @@ def summary_section(context: Context) -> list[Block] | str:
         Heading("What changed and how sure", new_page=True),
         Paragraph.of(
             f"All differences are to {base} under the same protocol. "
-            f"{context.intervals(protocol, long=True)} Simultaneous: the intervals of all sources hold at "
-            "once, so that the best of many is not taken for better. Bold: the interval excludes zero. "
-            f"Equal precision: thresholds chosen on val, where every source has the precision of {base} at "
-            "its best F1."
+            f"{context.intervals(protocol, long=True)} Bold: the simultaneous interval excludes zero."
         ),
         _score_table(context, protocol),
     ]

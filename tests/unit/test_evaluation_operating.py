@@ -19,6 +19,7 @@ from regionfuse.detection.evaluation.operating import (
     equal_false_alarms,
     equal_precision,
     kept,
+    reference_goal,
 )
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -122,9 +123,28 @@ def test_false_alarms_of_equal_confidence_are_out_together() -> None:
     assert chosen.common == 0.500001 and chosen.recall == 0.5
 
 
+def test_the_goal_is_the_middle_of_the_flat_top_and_the_reference_follows_it_itself() -> None:
+    # F1 at 11, 12, ... 16 hits: 0.71, 0.75, 0.743, 0.737, 0.732, 0.627; 0.95 of the best is 0.7125.
+    detector = ladder("+" * 12 + "--" + "+" + "--" + "+" + "--" + "+" + "-" * 9 + "+", objects=20)
+    best = best_f1(detector, ONE, 1)
+    assert best.thresholds.recall == 12 / 20 and best.thresholds.precision == 1
+    goal = reference_goal(detector, ONE, 1)
+    assert goal.precision[0, 0] == pytest.approx(13 / 15)
+    assert goal.thresholds.recall == 13 / 20
+    again = equal_precision(detector, ONE, 1, goal)
+    np.testing.assert_array_equal(again.value, goal.thresholds.value)
+
+
+def test_a_second_peak_of_f1_is_another_operating_point() -> None:
+    # 6 of 6 at F1 0.75, then false alarms, then 4 more hits at F1 0.74: the middle lies before the gap.
+    detector = ladder("++++++" + "-" * 7 + "++++", objects=10)
+    goal = reference_goal(detector, ONE, 1)
+    assert goal.precision[0, 0] == 1 and goal.thresholds.recall == 0.6
+
+
 def test_the_kept_threshold_is_the_reference_s_with_the_source_s_own_numbers() -> None:
     reference = best_f1(ladder("++-+--+", objects=4), ONE, 1)
-    chosen = kept(reference, ladder("+++---", objects=4))
+    chosen = kept(reference.thresholds, ladder("+++---", objects=4))
     assert chosen.common == 0.6 and chosen.precision == 0.75 and chosen.recall == 0.75
     np.testing.assert_array_equal(chosen.without, reference.thresholds.without)
 

@@ -121,7 +121,7 @@ def test_without_a_block_is_the_test_set_without_its_images(b: int) -> None:
     reduced = case.without_block(f"block {b}")
     everything, left = counted(case), counted(reduced)
     expected = {
-        quantity: Replicates(per_object(quantity, found.value, left), found.without)
+        quantity: Replicates(per_object(quantity, found.value, left), found.without, found.sizes)
         for quantity, found in quantities(reduced, points).items()
     }
     replicates = {q: per_object(q, r.without[b], everything) for q, r in full.items()}
@@ -146,7 +146,7 @@ def test_thresholds_chosen_on_test_are_chosen_again_without_the_block(b: int) ->
     again = quantities(reduced, thresholds(reduced, reference.without_block(f"block {b}")))
     everything, left = counted(case), counted(reduced)
     expected = {
-        quantity: Replicates(per_object(quantity, found.value, left), found.without)
+        quantity: Replicates(per_object(quantity, found.value, left), found.without, found.sizes)
         for quantity, found in again.items()
     }
     agree(expected, {q: per_object(q, r.without[b], everything) for q, r in full.items()}, left)

@@ -18,8 +18,10 @@ import pytest
 
 from regionfuse.datasets.errors import DataError, StorageError
 from regionfuse.detection.evaluation.benchmark import Workload, run_benchmark
+from regionfuse.detection.evaluation.coco import coco_scores
 from regionfuse.detection.evaluation.detector import Settings
 from regionfuse.detection.evaluation.evaluate import Evaluation, evaluate
+from regionfuse.detection.evaluation.load import load_ground_truth, load_predictions
 from regionfuse.detection.evaluation.operating import HEADLINE, POINTS
 from regionfuse.detection.evaluation.outcomes import OUTCOMES
 from regionfuse.detection.evaluation.records import (
@@ -517,8 +519,19 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> N
 
 
 def test_the_benchmark_measures_every_step(tmp_path: Path) -> None:
-    measured = run_benchmark(Workload(sources=2, images=8, predictions=6), folder=tmp_path, workers=1)
-    assert {"generate", "evaluate", "pycocotools"} <= set(measured.seconds)
-    assert min(measured.seconds.values()) >= 0 and measured.memory > 10_000_000
-    assert len(pd.read_csv(tmp_path / "tables" / "detection.csv")) == 4
-    assert len(pd.read_csv(tmp_path / "tables" / "differences.csv")) == measured.differences > 0
+    workload = Workload(sources=2, images=30, predictions=9, seeds=2)
+    result = run_benchmark(workload, folder=tmp_path, workers=1)
+    assert {"generate", "evaluate", "pycocotools"} <= set(result.seconds) and min(result.seconds.values()) > 0
+    assert result.memory > 50 * 2**20
+    found = discover(tmp_path)
+    assert len(found) == 2 * workload.detectors == 8
+    differences = pd.read_csv(tmp_path / "tables" / "differences.csv")
+    assert len(differences) == result.differences > 100
+    truth = load_ground_truth(tmp_path / "ground_truth" / "test.json")
+    predictions = load_predictions(found[PredictionKey("retrained", "visible", 0, "test")], truth)
+    assert np.bincount(predictions.image).tolist() == 30 * [9]
+    scores = coco_scores(truth, predictions, fast=False).summary
+    visible = pd.read_csv(tmp_path / "tables" / "detection.csv").query(
+        "source == 'visible' and seed == 0 and split == 'test'"
+    )
+    assert visible.mAP50.item() == pytest.approx(scores["mAP50"], rel=1e-5)

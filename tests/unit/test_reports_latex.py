@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regionfuse.reports.blocks import Cell, Column, Table
-from regionfuse.reports.latex import LONGEST, escape, latex_files, latex_table, plain_table
+from regionfuse.reports.latex import escape, latex_files, latex_table
 
 
 def make_table(name: str = "detection", text: str = "Car_1 & 50 %") -> Table:
@@ -56,17 +54,3 @@ def test_tables_of_one_name_share_a_file_and_unnamed_ones_have_none() -> None:
     )
     assert sorted(files) == ["balance", "detection"]
     assert files["detection"].count(r"\begin{table}") == 2
-
-
-def test_stored_tables_are_escaped_and_endless_ones_stay_csv(tmp_path: Path) -> None:
-    path = tmp_path / "ranks_x.csv"
-    frame = pd.DataFrame({"source": ["a_b"], "stratum": ["class:50 % & more"], "value": [float("nan")]})
-    frame.to_csv(path, index=False)
-    table = plain_table(path, {"a_b": "Mine † #1"})
-    assert table is not None and table.caption == "Ranks x"
-    text = latex_table(table)
-    assert r"Mine $^\dagger$ \#1 & class:50 \% \& more & -- \\" in text
-    pd.concat([frame] * (LONGEST + 1)).to_csv(path, index=False)
-    assert plain_table(path, {}) is None
-    path.write_text("\n")
-    assert plain_table(path, {}) is None

@@ -23,7 +23,7 @@ from reports_fake_run import QUALITY, Fake, write_fake_run
 
 SOURCES = ("visible", "infrared", "average", "maximum", "laplacian", "regionfuse")
 FACTS: dict[str, Any] = {
-    "images": 6, "objects_per_image": 4, "pictures": False, "seeds": (0, 1), "blocks": 5, "protocols": ("retrained", "frozen"),
+    "images": 6, "objects_per_image": 4, "pictures": False, "seeds": (0, 1), "blocks": 5,
 }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def edited(run: Path, table: str, where: dict[str, Any], values: dict[str, Any])
 
 
 def verdict_with(folder: Path, *, seeds: tuple[int, ...] = (0,), **values: Any) -> Context:
-    """RegionFuse is best; its mAP50 difference to visible is as given, that of average far from established."""
+    """RegionFuse is best; its mAP50 difference to visible is as given, that of average is unsure."""
     run = write_fake_run(folder, Fake(**{**THREE, "seeds": seeds}))
     for source, score in (("visible", 0.5), ("average", 0.505), ("regionfuse", 0.5 + values["value"])):
         edited(run, "detection", {"source": source, "split": "test"}, {"mAP50": score})
