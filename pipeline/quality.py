@@ -77,8 +77,8 @@ def quality_unit(
             boxes = np.array([box for _, box in objects]).reshape(-1, 4)
             boxes[:, 2:] += boxes[:, :2]
             found = score_regions(pair.infrared, pair.visible, images / f"{stem}.png", boxes, of_objects)
-            for (number, _), scores in zip(objects, found.to_dict("records"), strict=True):
-                texts = {str(metric): _text(value) for metric, value in scores.items()}
+            for (number, _), row in zip(objects, found.to_dict("records"), strict=True):
+                texts = {str(metric): _text(value) for metric, value in row.items()}
                 regions.append({"object_id": str(number), **texts})
             progress(done, len(pairs), f"objects of {stem}")
         _write(work / REGIONS, ("object_id", *of_objects), regions)

@@ -111,7 +111,7 @@ def reading_guide(context: Context) -> list[Block]:
         ("bold, filled dot", f"an established difference to {base}; never merely the highest value of a "
                              "column (but for fusion metrics, which have no reference)"),
         (POINTS[HEADLINE_POINT], "the headline operating point: every source at the precision "
-                                 f"that {base} has at its best F1"),
+                                 f"that {base} has around its best F1"),
         ("top label", "what the system calls an object: its highest-scoring label, whatever its class"),
         ("fixed, broken", f"objects a source gets right and {base} wrong, and the reverse, by top label"),
     ]  # fmt: skip

@@ -25,6 +25,7 @@ RANK_COLUMNS: Final = (
 EQUIVALENCE: Final = 0.01
 """Average precisions that differ by less than one point are called equivalent."""
 PRECISIONS: Final = ("mAP50", "mAP75", "mAP50_95", "AP50")
+_UNBOUNDED = ("margin", "false_alarms_per_image")  # all others are rates or shares, or counts of objects
 PAIRED: Final = "frozen"
 """Protocol in which one detector runs on all sources, so that seeds are paired."""
 
@@ -58,7 +59,9 @@ def differences_table(scores: Mapping[Detector, DetectorScore], reference: str) 
                     values, without, k, without_val,
                     paired_seeds=protocol == PAIRED, equivalence=margin, sizes=sizes,
                 )  # fmt: skip
-                rows += _rows(protocol, sources, k, quantity, result)
+                bound = float(sizes.sum()) if quantity.name == "balance" else 1.0
+                limits = (math.inf if quantity.name in _UNBOUNDED else bound) * np.array([-1, 1])
+                rows += _rows(protocol, sources, k, quantity, result, limits)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     # Differences with the reference first, as people read them.
     first = (table.reference != reference).astype(int)
@@ -132,8 +135,14 @@ def _arrays(
 
 
 def _rows(
-    protocol: str, sources: list[str], reference: int, quantity: Quantity, result: Comparison
+    protocol: str,
+    sources: list[str],
+    reference: int,
+    quantity: Quantity,
+    result: Comparison,
+    limits: np.ndarray,
 ) -> list[tuple[object, ...]]:
+    """Return the rows of one comparison; an interval ends where the possible differences do."""
     rows: list[tuple[object, ...]] = []
     for k, source in enumerate(sources):
         if k == reference or math.isnan(result.value[k]):
@@ -141,7 +150,10 @@ def _rows(
         numbers = [
             float(column[k])
             for column in (
-                result.value, result.low, result.high, result.simultaneous_low, result.simultaneous_high,
+                result.value,
+                *(np.clip(limit, *limits) for limit in (
+                    result.low, result.high, result.simultaneous_low, result.simultaneous_high
+                )),
                 result.p, result.p_holm, result.p_sign_flip, result.se_blocks, result.se_val, result.se_seeds,
                 result.df, result.detectable,
             )

@@ -167,8 +167,10 @@ def test_evaluation_settings_decide_the_tables_alone(home: Path, first: RunResul
     record = json.loads((out / "units" / new.pop() / "unit.json").read_text())
     assert record["stage"] == "evaluate"
     assert record["params"]["settings"] == {
-        **{"reference": "visible", "image_size": 96},
-        **{"per_class": True, "draws": 10},
+        "reference": "visible",
+        "image_size": 96,
+        "per_class": True,
+        "draws": 10,
     }
 
 
