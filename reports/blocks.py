@@ -33,6 +33,11 @@ class Paragraph:
         """Text and bold text by turns."""
         return cls(parts, muted)
 
+    @classmethod
+    def marked(cls, text: str) -> Paragraph:
+        """Text with what is bold between double asterisks."""
+        return cls(tuple(text.split("**")))
+
 
 @dataclass(frozen=True)
 class Note:

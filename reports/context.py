@@ -125,6 +125,12 @@ class Context:
         gaps = self.gaps(protocol).values()
         return min(gaps, key=lambda one: (not one.has_interval, one.seeds), default=None)
 
+    def ranks(self, protocol: str) -> dict[str, dict[str, float]]:
+        """Chance to be the best and ranks in mAP50 by source; empty where there are too few blocks to say."""
+        weakest = self.weakest(protocol)
+        known = weakest is not None and weakest.has_interval
+        return self.means("ranks", protocol, quantity="mAP50") if known else {}
+
     def best(self, protocol: str) -> SourceScore | None:
         """Source with the highest headline metric; the first of equals; None when no score is defined."""
         return _highest(self.scores[protocol])

@@ -8,6 +8,7 @@ from .numbers import decimal, defined, mean_count, percent, plural, points, sign
 from .objects import balances, called, called_gap, chosen_pairs
 
 FEW_IMAGES = 50
+UNEQUAL = 0.05  # precisions on test that differ by more were equal on val only
 _LEAD = {"retrained": "With a detector retrained per source", "frozen": "With one frozen detector"}
 
 
@@ -112,7 +113,7 @@ def _checked(context: Context, sure: list[Difference]) -> str:
 
 
 def _chances(context: Context, best: SourceScore) -> str:
-    row = context.means("ranks", context.headline_protocol, quantity="mAP50").get(best.source)
+    row = context.ranks(context.headline_protocol).get(best.source)
     if row is None or not defined(row["p_best"]) or not defined(row["rank_low"]):
         return ""
     number = len(context.finished(context.headline_protocol))
@@ -155,13 +156,18 @@ def _balance_part(context: Context, rival: SourceScore) -> str:
     if row is None:
         return ""
     gap, base = _gap(context, rival, "balance"), context.results.base
+    apart = abs(row["precision"] - row["reference_precision"]) > UNEQUAL
+    warning = (
+        f" The thresholds chosen on {context.results.chosen_on} did not make precision equal on test, so "
+        "this balance is no fair one."
+    )
     return (
         f"{rival.title} gets {mean_count(row['fixed'])} right that {base} gets wrong, and "
         f"{mean_count(row['broken'])} wrong that {base} gets right, a balance of "
         f"{_signed_count(row['balance'])} of {plural(int(row['objects']), 'object')}{_judged(gap)}, at "
         f"{percent(row['precision'])} precision against {percent(row['reference_precision'])} and "
         f"{decimal(row['false_alarms_per_image'])} false alarms per image against "
-        f"{decimal(row['reference_false_alarms_per_image'])}."
+        f"{decimal(row['reference_false_alarms_per_image'])}.{warning if apart else ''}"
     )
 
 

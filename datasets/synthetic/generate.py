@@ -22,7 +22,7 @@ from .conditions import CONDITIONS
 from .layout import build_scene
 from .render import render_scene
 
-GENERATOR = 1  # raise it whenever the same parameters give other files
+GENERATOR = 2  # raise it whenever the same parameters give other files
 NOTICE = "synthetic: shows that the pipeline works, not how good a method is"
 PARAMETERS_FILE = "synthetic.json"
 CONDITIONS_FILE = "conditions.json"
@@ -97,7 +97,7 @@ def scene_plan(seed: int) -> Iterator[tuple[str, int]]:
     while True:
         rng = np.random.default_rng([seed, block, 7])
         for position in rng.permutation(len(CONDITIONS)):
-            yield CONDITIONS[position], int(rng.integers(6, 9))
+            yield CONDITIONS[position], int(rng.integers(3, 6))
         block += 1
 
 

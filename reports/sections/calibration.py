@@ -26,17 +26,13 @@ def calibration_section(context: Context) -> list[Block] | str:
     blocks += calibration_table(context, first)
     if not blocks:
         return "Confidence and calibration: not stored (confidence.csv, calibration.csv)."
-    introduction = Paragraph.of(
+    introduction = Paragraph.marked(
         f"Each source is paired with {context.results.base} alone, so that a third source changes nothing, "
         "on all objects of the test split: the highest score of the object's own class at IoU 0.5, zero "
-        "where there is none, at no threshold. ",
-        "Rank",
-        " is the precision among the detections at least as confident: it does not change when scores are "
-        "stretched. ",
-        "Calibrated",
-        f" scores are those after a temperature fitted on {context.results.chosen_on}; ",
-        "raw",
-        " ones of two detectors do not mean the same, and a higher one is no better detection.",
+        "where there is none, at no threshold. **Rank** is the precision among the detections at least as "
+        "confident: it does not change when scores are stretched. **Calibrated** scores are those after a "
+        f"temperature fitted on {context.results.chosen_on}; **raw** ones of two detectors do not mean the "
+        "same, and a higher one is no better detection."
     )
     return [Heading("Confidence and calibration"), introduction, *blocks]
 

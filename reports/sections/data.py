@@ -71,7 +71,7 @@ def _leakage(leakage: dict[str, Any]) -> list[Block]:
     places = sorted({int(key) for item in relations for key in item.get("within") or {}})
     columns = (
         Column("images of", "left"), Column("against", "left"), Column("images"),
-        *heads((str(place) for place in places), "an image of it within so many places, %"),
+        *heads((str(place) for place in places), "within so many places, %"),
         *heads(("same block", "same named scene", "near-duplicate"), "related, %"),
     )  # fmt: skip
     rows = tuple(

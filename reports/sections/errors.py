@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Cell, Figure, Heading, Paragraph
+from ..blocks import Block, Cell, Figure, Heading, Paragraph, Table
 from ..context import Context
 from ..differences import difference_cells
 from ..figures.errors import ERRORS, draw_errors
@@ -32,31 +32,26 @@ def errors_section(context: Context) -> list[Block] | str:
         ),
         Figure(draw_errors(context, found[first], list(found[first])), caption),
     ]
-    columns = [
-        *heads((_HEADS.get(kind, kind) for kind in ERRORS), "dAP, AP points"),
-        *heads(_ALL.values(), "all"),
-        *heads(("%", "Δ", "interval"), "oLRP"),
-    ]
-    for protocol, values in found.items():
-        frame = context.results.table("per_class", protocol)
-        lrp = {} if frame is None else frame.groupby("source")["oLRP"].mean().to_dict()
+    return [*blocks, *(_table(context, protocol, values) for protocol, values in found.items())]
 
-        def cells(
-            source: str, protocol: str = protocol, values: dict = values, lrp: dict = lrp
-        ) -> list[Cell]:  # type: ignore[type-arg]
-            kinds = values.get(source, {})
-            costs = [Cell(points(kinds.get(kind))) for kind in (*ERRORS, *_ALL)]
-            return [
-                *costs,
-                Cell(points(lrp.get(source))),
-                *difference_cells(context.gap(protocol, source, "oLRP")),
-            ]
 
-        text = "Kinds of error on the test split (without intervals), and oLRP as mean over classes."
-        blocks.append(
-            source_table(context, protocol, "errors", context.caption(protocol, text), columns, cells)
-        )
-    return blocks
+def _table(context: Context, protocol: str, values: dict[str, dict[str, float]]) -> Table:
+    frame = context.results.table("per_class", protocol)
+    lrp = {} if frame is None else frame.groupby("source")["oLRP"].mean().to_dict()
+
+    def cells(source: str) -> list[Cell]:
+        kinds = values.get(source, {})
+        costs = [Cell(points(kinds.get(kind))) for kind in (*ERRORS, *_ALL)]
+        return [
+            *costs,
+            Cell(points(lrp.get(source))),
+            *difference_cells(context.gap(protocol, source, "oLRP")),
+        ]
+
+    columns = heads((_HEADS.get(kind, kind) for kind in ERRORS), "dAP, AP points")
+    columns += [*heads(_ALL.values(), "all"), *heads(("%", "Δ", "interval"), "oLRP")]
+    text = "Kinds of error on the test split (without intervals), and oLRP as mean over classes."
+    return source_table(context, protocol, "errors", context.caption(protocol, text), columns, cells)
 
 
 def _values(context: Context, protocol: str) -> dict[str, dict[str, float]]:

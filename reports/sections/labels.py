@@ -35,23 +35,13 @@ def labels_section(context: Context) -> list[Block] | str:
         return "Misclassification: the test split has no objects."
     blocks: list[Block] = [
         Heading("Misclassification"),
-        Paragraph.of(
-            "",
-            "By top label",
-            " an object is what the system would call it: boxes are suppressed and matched without regard to "
-            "class, and the highest score gives the label. ",
-            "Same class first",
-            ", the permissive way, calls an object correct if any box of its class fits. Outcomes: ",
-            "correct",
-            "; ",
-            "ambiguous",
-            ": its class was found, but another class scores higher on it; ",
-            "misclassified",
-            ": found with another class only; ",
-            "poorly localised",
-            ": right class, too little overlap; ",
-            "missed",
-            ".",
+        Paragraph.marked(
+            "**By top label** an object is what the system would call it: boxes are suppressed and matched "
+            "without regard to class, and the highest score gives the label. **Same class first**, the "
+            "permissive way, calls an object correct if any box of its class fits. Outcomes: **correct**; "
+            "**ambiguous**: its class was found, but another class scores higher on it; **misclassified**: "
+            "found with another class only; **poorly localised**: right class, too little overlap; "
+            "**missed**."
         ),
         *outcome_table(context, protocols[0]),
         *matrices(context, protocols[0], "top_label"),

@@ -23,18 +23,13 @@ def operating_section(context: Context) -> list[Block] | str:
         return "Operating points: not stored (operating.csv)."
     blocks: list[Block] = [
         Heading("Operating points"),
-        Paragraph.of(
+        Paragraph.marked(
             "Counts of objects depend on a threshold, and two sources may only be compared where their "
-            f"thresholds mean the same. All are chosen on {context.results.chosen_on}. ",
-            "Equal precision",
-            f" (headline): every source at the precision that {base} has at its best F1. ",
-            "False alarms per image",
-            ": 0.1, and 1. ",
-            "Threshold kept",
-            f": {base}'s threshold on every source, as a deployed detector would. ",
-            "Own best F1",
-            ": each source where it likes best; fixed and broken objects then mix better detection with a "
-            "laxer threshold, so it is shown last and not to be compared.",
+            f"thresholds mean the same. All are chosen on {context.results.chosen_on}. **Equal precision** "
+            f"(headline): every source at the precision that {base} has at its best F1. **False alarms per "
+            f"image**: 0.1, and 1. **Threshold kept**: {base}'s threshold on every source, as a deployed "
+            "detector would. **Own best F1**: each source where it likes best; fixed and broken objects "
+            "then mix better detection with a laxer threshold, so it is shown last and not to be compared."
         ),
     ]
     if context.results.table("curves") is None:

@@ -59,7 +59,7 @@ def association_table(context: Context, protocol: str) -> list[Block]:
             whole(frame.loc[frame["level"] == level, name].max()) for name in ("units", "blocks")
         )
         group = f"within {units} {level}s, {blocks} blocks"
-        columns += heads(("correlation", "95 %", "beyond sources", "95 %"), group)
+        columns += heads(("correlation", "95 %", "beyond", "95 %"), group)
     rows = []
     for metric in dict.fromkeys(frame["metric"]):
         cells = [Cell(str(metric))]
@@ -67,14 +67,15 @@ def association_table(context: Context, protocol: str) -> list[Block]:
             found = frame[(frame["level"] == level) & (frame["metric"] == metric)].to_dict("records")
             row = found[0] if found else {}
             for name in ("within", "beyond_sources"):
-                low, high = (row.get(f"{name}_{end}", float("nan")) for end in ("low", "high"))
+                ends = (row.get(f"{name}_{end}", float("nan")) for end in ("low", "high"))
+                low, high = (min(max(end, -1.0), 1.0) if defined(end) else end for end in ends)
                 bold = low > 0 or high < 0
                 span = f"[{_signed(low)}, {_signed(high)}]" if defined(low) else "–"
                 cells += [Cell(_signed(row.get(name, float("nan"))), bold=bold), Cell(span, bold=bold)]
         rows.append(tuple(cells))
     note = (
         "Each image, or object, ranks the fused sources by the metric and by what is found; the correlation "
-        "of these ranks over all of them. Beyond sources: after each source's mean rank is taken away. "
+        "of these ranks over all of them. Beyond: after each source's mean rank is taken away. "
         "Metrics that are better lower are turned round. Intervals over blocks, each by itself; bold: "
         "excludes zero."
     )

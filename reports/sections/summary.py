@@ -42,7 +42,7 @@ def _score_table(context: Context, protocol: str) -> Table:
         *heads(("mAP50", *_DELTA, "p, Holm", "p, sign flip", "could show")),
         Column("judgement", "left"), *heads(("P(best)", "rank")),
     ]  # fmt: skip
-    ranks = context.means("ranks", protocol, quantity="mAP50")
+    ranks = context.ranks(protocol)
 
     def cells(source: str) -> list[Cell]:
         gap, rank = context.gap(protocol, source), ranks.get(source)
@@ -107,39 +107,45 @@ def labels_tables(
 ) -> list[Table]:
     """One table for each pair of classes, both directions side by side."""
     tables = []
-    for at, pair in enumerate(pairs):
-        both = (pair, pair[::-1])
-        counts = [called(context, protocol, true, predicted) for true, predicted in both]
-        if not all(counts):
-            continue
-        columns: list[Column] = []
-        for (true, predicted), rows in zip(both, counts, strict=True):
-            group = (
-                f"{true} called {predicted}, of {mean_count(max(row['objects'] for row in rows.values()))}"
-            )
-            columns += heads(("top label", "same first", "Δ rate", "interval"), group)
-
-        def cells(source: str, both: tuple = both, counts: list = counts) -> list[Cell]:  # type: ignore[type-arg]
-            found: list[Cell] = []
-            for (true, predicted), rows in zip(both, counts, strict=True):
-                row = rows.get(source)
-                for name in ("top_label", "same_class_first"):
-                    found.append(Cell(mean_count(row[name]) if row else "–"))
-                found += difference_cells(called_gap(context, protocol, source, true, predicted))
-            return found
-
-        text = (
-            f"{pair[0]} called {pair[1]}, and the reverse: trading one for the other gains nothing. Δ rate "
-            f"in percent points against {context.results.base}."
-        )
-        note = (
-            "Top label: the object's highest-scoring label, what the system calls it. Same first: the "
-            "permissive count, where any box of the right class makes an object correct."
-        )
-        caption = context.caption(protocol, text, point=HEADLINE_POINT)
-        tables.append(source_table(context, protocol, "misclassifications", caption, columns, cells, note,
-                                   label=f"{label}-{at}"))  # fmt: skip
+    for at, (first, second) in enumerate(pairs):
+        both = ((first, second), (second, first))
+        found = {pair: called(context, protocol, *pair) for pair in both}
+        if all(found.values()):
+            tables.append(_labels_table(context, protocol, found, f"{label}-{at}"))
     return tables
+
+
+def _labels_table(
+    context: Context, protocol: str, found: dict[tuple[str, str], dict[str, dict[str, float]]], label: str
+) -> Table:
+    """Counts of each ordered pair by source, see :func:`~..objects.called`, with differences of the rates."""
+    columns: list[Column] = []
+    for (true, predicted), rows in found.items():
+        number = mean_count(max(row["objects"] for row in rows.values()))
+        names = ("top label", "same first", "Δ rate", "interval")
+        columns += heads(names, f"{true} called {predicted}, of {number}")
+
+    def cells(source: str) -> list[Cell]:
+        made: list[Cell] = []
+        for pair, rows in found.items():
+            row = rows.get(source)
+            made += [
+                Cell(mean_count(row[name]) if row else "–") for name in ("top_label", "same_class_first")
+            ]
+            made += difference_cells(called_gap(context, protocol, source, *pair))
+        return made
+
+    true, predicted = next(iter(found))
+    text = (
+        f"{true} called {predicted}, and the reverse: trading one for the other gains nothing. Δ rate in "
+        f"percent points against {context.results.base}."
+    )
+    note = (
+        "Top label: the object's highest-scoring label, what the system calls it. Same first: the permissive "
+        "count, where any box of the right class makes an object correct."
+    )
+    caption = context.caption(protocol, text, point=HEADLINE_POINT)
+    return source_table(context, protocol, "misclassifications", caption, columns, cells, note, label=label)
 
 
 def _brief_table(context: Context, protocol: str) -> Table:
@@ -147,7 +153,7 @@ def _brief_table(context: Context, protocol: str) -> Table:
     columns = [*heads(("mAP50",)), *heads(_DELTA, "mAP50, AP points")]
     columns += [Column("judgement", "left", group="mAP50, AP points"), Column("P(best)")]
     columns += heads(("balance", "interval"), "objects, equal precision")
-    ranks = context.means("ranks", protocol, quantity="mAP50")
+    ranks = context.ranks(protocol)
 
     def cells(source: str) -> list[Cell]:
         rank = ranks.get(source)

@@ -146,6 +146,9 @@ def test_with_fewer_than_five_blocks_there_is_no_interval_and_nothing_is_establi
     ]
     assert not any(cell.bold for cell in cells)
     assert not any(cell.text.startswith("[") for cell in cells)
+    table = next(block for block in blocks_of_summary if isinstance(block, Table))
+    assert [column.head for column in table.columns][-2:] == ["P(best)", "rank"]
+    assert {cell.text for row in table.rows for cell in row[-2:]} == {"–"}
 
 
 def test_the_balance_is_the_one_at_equal_precision(tmp_path: Path) -> None:
@@ -168,7 +171,9 @@ def test_the_balance_is_the_one_at_equal_precision(tmp_path: Path) -> None:
     assert "at equal precision" in said
     assert "a balance of −6 of 40 objects (−14 to +2: not established)" in said
     assert "75 % precision against 75 %" in said and "1.25 false alarms per image against 1.50" in said
-    assert "+10" not in said
+    assert "+10" not in said and "no fair one" not in said
+    far = edited(run, "balance", {**to_visible, "operating_point": "equal_precision"}, {"precision": 0.93})
+    assert "did not make precision equal on test, so this balance is no fair one" in make_verdict(far)[1]
     # What is not comparable is never bold, however sure its interval looks, and stands last.
     rows = points_table(context, "retrained").rows
     titles = [row[0].text for row in rows if row[0].span > 1]
