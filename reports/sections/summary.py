@@ -60,7 +60,7 @@ def _score_table(context: Context, protocol: str) -> Table:
 
     note = (
         "Could show: the smallest difference that this test would have shown 4 times in 5. Sign flip: "
-        "permutation test over blocks, for each source by itself. P(best), rank: over draws of blocks and "
+        "permutation test over blocks, for all sources at once. P(best), rank: over draws of blocks and "
         "seeds."
     )
     caption = context.caption(protocol, f"mAP50 in AP points against {context.results.base}.")

@@ -166,12 +166,8 @@ def test_evaluation_settings_decide_the_tables_alone(home: Path, first: RunResul
     assert len(new) == 1
     record = json.loads((out / "units" / new.pop() / "unit.json").read_text())
     assert record["stage"] == "evaluate"
-    assert record["params"]["settings"] == {
-        "reference": "visible",
-        "image_size": 96,
-        "per_class": True,
-        "draws": 10,
-    }
+    settings = {"reference": "visible", "image_size": 96, "per_class": True, "draws": 10}
+    assert record["params"]["settings"] == settings
 
 
 def test_the_summary_says_what_differs(first: RunResult, capsys: pytest.CaptureFixture[str]) -> None:
