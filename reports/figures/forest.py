@@ -84,7 +84,9 @@ def _limits(found: Sequence[Difference | None]) -> tuple[float, float]:
             for end in (one.simultaneous_low, one.simultaneous_high)]  # fmt: skip
     low = min(*values, 0.0, max(min(ends, default=0.0), min(values) - reach))
     high = max(*values, 0.0, min(max(ends, default=0.0), max(values) + reach))
-    span = max(high - low, 1e-3)
+    if high - low < 1e-3:  # all differences are zero
+        return -1.0, 1.0
+    span = high - low
     return low - 0.06 * span, high + 0.06 * span
 
 
