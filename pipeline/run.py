@@ -83,7 +83,9 @@ def run_pipeline(config: Config, out: Path, screen: Screen) -> RunResult:
         write_quality_table(plan.quality, config.quality.metrics, outcome, store)
         write_association_table(plan.quality, fused_sources(config), outcome, store)
         notes = [*noticed, *_stored_warnings(store.folder(tables) / "tables")]
-        write_manifest(config, detector_facts(recipe), workload, split, divided, plan, outcome, store, notes)
+        write_manifest(
+            config, detector_facts(recipe, frozen), workload, split, divided, plan, outcome, store, notes
+        )
         report = make_report(out, screen)
         failed = {
             f"{unit.stage} {unit.name}": outcome.failed[unit.key]
@@ -151,12 +153,19 @@ def _publish(plan: Plan, divided: Unit, tables: Unit, split: Split, store: Store
     publish(store.run, wanted, keep=("tables/fusion.csv", QUALITY_TABLE, ASSOCIATION))
 
 
-def detector_facts(recipe: DetectorRecipe) -> dict[str, Any]:
-    """Return the recipe for the manifest: initial weights by file name and content, not by place."""
+def detector_facts(recipe: DetectorRecipe, frozen: Path | None = None) -> dict[str, Any]:
+    """Return the recipe for the manifest: weights by file name and content, not by place.
+
+    Args:
+        recipe: how detectors are trained and run.
+        frozen: given checkpoint of the frozen protocol, if any.
+    """
     facts = recipe.to_dict()
     weights = recipe.weights
     if weights is not None and Path(weights).is_file():
         facts |= {"weights": Path(weights).name, "weights_sha256": sha256_file(weights)}
+    if frozen is not None:
+        facts |= {"frozen_weights": frozen.name, "frozen_weights_sha256": sha256_file(frozen)}
     return facts
 
 

@@ -41,8 +41,11 @@ def title_facts(context: Context) -> tuple[tuple[str, str], ...]:
     share = relations[0].get("same_block")
     related = f"; {percent(share, 1)} of test images share a block with train" if share is not None else ""
     detector = manifest.get("detector") or {}
-    recipe = [str(detector[key]) for key in ("weights", "model") if detector.get(key)][:1]
-    recipe += [f"{detector[key]} epochs" for key in ("epochs",) if detector.get(key)]
+    given = detector.get("frozen_weights")
+    recipe = [f"{given} (given, frozen)"] if given else []
+    if not given or "retrained" in results.protocols:
+        recipe += [str(detector[key]) for key in ("weights", "model") if detector.get(key)][:1]
+        recipe += [f"{detector[key]} epochs" for key in ("epochs",) if detector.get(key)]
     recipe += [f"{detector[key]} px" for key in ("image_size",) if detector.get(key)]
     protocols = [protocol_title(name).lower() for name in results.protocols]
     seeds = max((len(results.seeds(name)) for name in results.protocols), default=0)
