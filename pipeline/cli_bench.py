@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import Quiet, screen_for
+from .cli_options import Quiet, one_thread_each, screen_for
 
 bench_app = typer.Typer(help="Measure speed against named references, in one run.", no_args_is_help=True)
 
@@ -26,6 +26,7 @@ def bench_evaluate(
 
     180 detectors: --sources 30 --seeds 3 --protocols 2 --images 1260 (11 GB of predictions in TMPDIR).
     """
+    one_thread_each()
     from .commands.bench import bench_evaluate as work
 
     work(sources, images, predictions, seeds, protocols, workers, screen_for(0, quiet))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,6 +61,11 @@ Method = Annotated[
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights file of the method (safetensors or checkpoint).")]
+
+
+def one_thread_each() -> None:
+    """Keep numpy, which reads this when it is imported, from starting threads: work is shared by processes."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def screen_for(verbose: int, quiet: bool) -> Screen:

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import Device, Method, Quiet, Verbose, Weights, complete_trainable, screen_for
+from .cli_options import (
+    Device,
+    Method,
+    Quiet,
+    Verbose,
+    Weights,
+    complete_trainable,
+    one_thread_each,
+    screen_for,
+)
 
 stages_app = typer.Typer()
 _stage = stages_app.command(rich_help_panel="Single stages")
@@ -238,6 +247,7 @@ def compare(
 
     docs/compare.md says what the numbers mean.
     """
+    one_thread_each()
     from .commands.compare import compare as work
     from .comparison import Request
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from multiprocessing.connection import Connection
@@ -37,6 +38,7 @@ from .write import join_parquet, parquet_bytes, read_parquet, write_csv
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
+_THREADS = "OPENBLAS_NUM_THREADS"
 _AVERAGED = ("mAP50", "mAP75", "mAP50_95")
 # The pair that the method's authors argue with; compared without regard to case.
 _ALWAYS = (("truck", "car"), ("car", "truck"))
@@ -405,7 +407,8 @@ def _pooled(tasks: Sequence[tuple], workers: int) -> Iterator[DetectorScore]:  #
     reader, writer = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(reader,))
     try:
-        futures = [pool.submit(score_detector, *task) for task in tasks]
+        with _one_thread_each():
+            futures = [pool.submit(score_detector, *task) for task in tasks]
         for position in range(len(futures)):
             yield futures[position].result()
             futures[position] = None  # type: ignore[call-overload]  # its result is not needed twice
@@ -415,6 +418,18 @@ def _pooled(tasks: Sequence[tuple], workers: int) -> Iterator[DetectorScore]:  #
         writer.close()
         pool.shutdown(cancel_futures=True)
         reader.close()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile do their linear algebra in one thread: there is one for each core."""
+    given = os.environ.get(_THREADS)
+    os.environ.setdefault(_THREADS, "1")
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[_THREADS]
 
 
 def _prepare_worker(alive: Connection) -> None:
