@@ -64,7 +64,7 @@ Weights = Annotated[Path | None, typer.Option(help="Weights file of the method (
 
 
 def one_thread_each() -> None:
-    """Keep numpy, which reads this when it is imported, from starting threads: work is shared by processes."""
+    """Keep numpy, which reads this at its import, from starting threads: processes share the work."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

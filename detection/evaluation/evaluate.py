@@ -422,7 +422,7 @@ def _pooled(tasks: Sequence[tuple], workers: int) -> Iterator[DetectorScore]:  #
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let processes that start meanwhile do their linear algebra in one thread: there is one for each core."""
+    """Let processes that start meanwhile do linear algebra in one thread: there is one for each core."""
     given = os.environ.get(_THREADS)
     os.environ.setdefault(_THREADS, "1")
     try:
