@@ -163,11 +163,13 @@ def predict_unit(
         "nms_iou": recipe.nms_iou,
         "max_detections": recipe.max_detections,
         "multi_label": recipe.multi_label,
-        "class_map": dict(recipe.class_map),
         "batch_size": recipe.batch_size,
         "categories": categories,
         "images": {name: [(ids[s], s) for s in getattr(split, name)] for name in EVALUATED},
     }
+
+    if recipe.class_map:  # Only what is asked for counts, so that predictions made before stay valid.
+        params["class_map"] = dict(recipe.class_map)
 
     def action(work: Path, progress: Progress) -> None:
         from ..detection.predict import predict_images
