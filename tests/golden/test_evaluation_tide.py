@@ -160,6 +160,7 @@ class TestAgainstTheAuthorsPackage:
     def _thresholds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("tidecv", reason="the package of TIDE's authors is not installed")
         monkeypatch.setattr(curves, "_LEVELS", np.arange(101) / 100)
+        monkeypatch.setattr(curves, "_needed", curves._needed.__wrapped__)  # which remembers the levels
 
     @staticmethod
     def official(truth: GroundTruth, predictions: Predictions) -> tuple[float, np.ndarray, np.ndarray]:

@@ -65,14 +65,14 @@ def test_intervals_are_drawn_over_the_stored_blocks(tmp_path: Path) -> None:
     quality = quality_of(context_of(tmp_path / "enough", images=12, blocks=6))
     assert quality.blocks == 6
     assert (quality.low < quality.mean).all(axis=None) and (quality.mean < quality.high).all(axis=None)
-    # Six blocks of equal size: nearly the classical interval of the mean of their means.
+    # Six blocks of equal size: the classical interval of the mean of their means, somewhat wider as six blocks
+    # that happen to differ say less than six equal ones.
     frame = stored(context_of(tmp_path / "again", images=12, blocks=6))
     rows = frame[frame["source"] == "average"].sort_values("image").reset_index(drop=True)
     means = rows["SF"].groupby(rows.index % 6).mean()
     half = 2.570582 * means.std(ddof=1) / 6**0.5
-    assert quality.high.loc["average", "SF"] - quality.mean.loc["average", "SF"] == pytest.approx(
-        half, rel=0.05
-    )
+    found = quality.high.loc["average", "SF"] - quality.mean.loc["average", "SF"]
+    assert half <= found <= 1.25 * half
 
 
 def test_one_modality_alone_is_shown_but_not_ranked(tmp_path: Path) -> None:

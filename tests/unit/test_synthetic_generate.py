@@ -115,7 +115,7 @@ def test_reader_takes_it_as_synthetic_m3fd(made: Path) -> None:
 
 def test_parameters_and_notice_are_recorded(made: Path) -> None:
     recorded = json.loads((made / "synthetic.json").read_text())
-    assert recorded == {"generator": 1, "seed": 4, "images": 16, "size": [160, 120], "notice": NOTICE}
+    assert recorded == {"generator": 2, "seed": 4, "images": 16, "size": [160, 120], "notice": NOTICE}
     assert NOTICE == "synthetic: shows that the pipeline works, not how good a method is"
 
 
