@@ -65,8 +65,7 @@ def test_intervals_are_drawn_over_the_stored_blocks(tmp_path: Path) -> None:
     quality = quality_of(context_of(tmp_path / "enough", images=12, blocks=6))
     assert quality.blocks == 6
     assert (quality.low < quality.mean).all(axis=None) and (quality.mean < quality.high).all(axis=None)
-    # Six blocks of equal size: the classical interval of the mean of their means, or somewhat wider, as blocks
-    # that happen to differ say less than equal ones.
+    # Six blocks of equal size: the classical interval of the mean of their means, or somewhat wider.
     frame = stored(context_of(tmp_path / "again", images=12, blocks=6))
     rows = frame[frame["source"] == "average"].sort_values("image").reset_index(drop=True)
     means = rows["SF"].groupby(rows.index % 6).mean()
