@@ -19,7 +19,7 @@ SIZE = (320, 256)  # width x height of the synthetic images in pixels
 
 SETTINGS: dict[str, Any] = {
     "schema": 1,
-    "split": {"kind": "scenes", "fractions": [0.6, 0.1, 0.3], "seed": 0, "guard": 1},
+    "split": {"kind": "scenes", "fractions": [0.5, 0.2, 0.3], "seed": 0, "guard": 1},
     "sources": ["visible", "infrared", "average", "maximum", "laplacian", "guided", "regionfuse"],
     "protocols": ["retrained", "frozen"],
     "seeds": [0],
