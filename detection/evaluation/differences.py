@@ -22,6 +22,8 @@ RANK_COLUMNS: Final = (
     "protocol", "source", "quantity", "value", "rank", "rank_low", "rank_high", "p_best", "draws",
     "se_blocks", "se_seeds",
 )  # fmt: skip
+_NUMBERS = COLUMNS[6:19]  # as the attributes of a comparison are called
+_LIMITS = COLUMNS[7:11]
 EQUIVALENCE: Final = 0.01
 """Average precisions that differ by less than one point are called equivalent."""
 PRECISIONS: Final = ("mAP50", "mAP75", "mAP50_95", "AP50")
@@ -147,20 +149,13 @@ def _rows(
     for k, source in enumerate(sources):
         if k == reference or math.isnan(result.value[k]):
             continue
-        numbers = [
-            float(column[k])
-            for column in (
-                result.value,
-                *(np.clip(limit, *limits) for limit in (
-                    result.low, result.high, result.simultaneous_low, result.simultaneous_high
-                )),
-                result.p, result.p_holm, result.p_sign_flip, result.se_blocks, result.se_val, result.se_seeds,
-                result.df, result.detectable,
-            )
-        ]  # fmt: skip
+        numbers = {name: float(getattr(result, name)[k]) for name in _NUMBERS}
+        numbers |= {name: float(np.clip(numbers[name], *limits)) for name in _LIMITS}
+        if quantity.name == "misclassification" and not (numbers["se_blocks"] or numbers["se_val"]):
+            # Alike in every block, mostly without a single case: that says nothing of how rare it is.
+            numbers |= dict.fromkeys((*_LIMITS, "p", "p_holm", "p_sign_flip", "detectable"), math.nan)
         equivalent = None if result.equivalent is None else bool(result.equivalent[k])
-        rows.append(
-            (protocol, sources[reference], source, quantity.name, quantity.stratum, quantity.point, *numbers,
-             equivalent, int(result.blocks[k]), int(result.seeds[k]), str(result.covers[k]))
-        )  # fmt: skip
+        where = (protocol, sources[reference], source, quantity.name, quantity.stratum, quantity.point)
+        reach = (int(result.blocks[k]), int(result.seeds[k]), str(result.covers[k]))
+        rows.append((*where, *numbers.values(), equivalent, *reach))
     return rows

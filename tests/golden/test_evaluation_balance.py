@@ -17,7 +17,7 @@ from regionfuse.detection.evaluation.operating import POINTS
 from regionfuse.detection.evaluation.records import PredictionKey
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from evaluation_made import CAR, Case, results_of, truth_of
+from evaluation_made import CAR, TRUCK, Case, results_of, truth_of
 
 OBJECTS = 10  # of an image, which is a block
 
@@ -154,3 +154,21 @@ def test_a_better_detector_has_a_positive_balance(compare) -> None:
     operating = result.operating.set_index(["source", "operating_point"])
     for column, source in (("precision", "better"), ("reference_precision", "visible")):
         assert set(table[column]) == {operating.loc[(source, "equal_precision"), "precision"]}
+
+
+def test_confusion_that_is_alike_in_every_block_has_no_interval(compare) -> None:
+    """Nothing is known of how much a rare event varies when it never does."""
+    splits = [
+        results_of(
+            [
+                (image, TRUCK if k == 0 else CAR, 0.9, [60.0 * k, 0, 40, 40])
+                for image in range(1, images + 1)
+                for k in range(OBJECTS)
+            ]
+        )
+        for images in (VAL, TEST)
+    ]
+    result = compare(visible=tuple(splits), alike=tuple(splits))
+    row = result.difference("alike", "visible", "misclassification", stratum="Car>Truck")
+    assert row.value == 0 and row[["low", "high", "simultaneous_low", "p", "detectable"]].isna().all()
+    assert result.difference("alike", "visible", "recall").high == 0
