@@ -60,8 +60,8 @@ def _score_table(context: Context, protocol: str) -> Table:
 
     note = (
         "Could show: the smallest difference that this test would have shown 4 times in 5. Sign flip: "
-        "permutation test over blocks, for all sources at once. P(best), rank: over draws of blocks and "
-        "seeds."
+        "permutation test over blocks, for all sources at once; it knows no chance in training. P(best), "
+        "rank: over draws of blocks and seeds."
     )
     caption = context.caption(protocol, f"mAP50 in AP points against {context.results.base}.")
     return source_table(context, protocol, "differences", caption, columns, cells, note, failed=True)
