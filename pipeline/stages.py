@@ -156,7 +156,7 @@ def predict_unit(
 
             category_ids(_class_names(detector, given), categories, recipe.class_map, detector)
     ids = {pair.stem: index for index, pair in enumerate(pairs, start=1)}
-    params = {
+    params: dict[str, Any] = {
         "detector": given,
         "image_size": recipe.image_size,
         "confidence": recipe.confidence,
