@@ -51,11 +51,6 @@ class Blocks:
     notes: tuple[str, ...] = ()
 
 
-def image_blocks(pairs: Iterable[Pair], signatures: Signatures | None = None) -> dict[str, str]:
-    """Return stem -> name of its block; see :func:`find_blocks`."""
-    return find_blocks(pairs, signatures).block
-
-
 def blocks_by_number(stems: Iterable[str]) -> dict[str, str]:
     """Return stem -> name of its block by numbers alone, for images of which nothing else is known.
 

@@ -14,6 +14,8 @@ from .errors import DataError
 
 SIZES: Final = ("small", "medium", "large")
 """COCO's names of object sizes."""
+VISIBILITIES: Final = ("both", "infrared", "visible", "neither")
+"""In which modality an object stands out against its surroundings."""
 SIZE_LIMITS: Final = (32**2, 96**2)
 """Upper limits of ``small`` and ``medium`` in square pixels."""
 

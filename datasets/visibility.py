@@ -41,7 +41,6 @@ from .records import Box, Pair, PairSet
 
 Progress = Callable[[int, int, str], None]
 Visibility = Literal["both", "infrared", "visible", "neither"]
-VISIBILITIES: Final = ("both", "infrared", "visible", "neither")
 SEEN: Final = 0.7
 """Contrast from which an object counts as seen."""
 FLOOR: Final = 12 / 255

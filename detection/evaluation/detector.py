@@ -19,7 +19,7 @@ from .coco import coco_scores
 from .curves import GRID, average_precision, log_average_miss_rate, mean_over_classes, recall_at
 from .load import load_predictions
 from .lrp import optimal_lrp
-from .matching import Matches, coco_matches, find_overlaps, gather_evidence
+from .matching import Matches, Overlaps, coco_matches, find_overlaps, gather_evidence
 from .operating import (
     EQUAL_PRECISION,
     FALSE_ALARMS,
@@ -85,7 +85,7 @@ class DetectorScore:
     warnings: tuple[str, ...]
 
 
-def match_file(path: Path, truth: GroundTruth) -> tuple[Detections, Matches]:
+def match_file(path: Path, truth: GroundTruth) -> tuple[Detections, Matches, Overlaps]:
     """Read a predictions file and match it.
 
     Raises:
@@ -94,12 +94,14 @@ def match_file(path: Path, truth: GroundTruth) -> tuple[Detections, Matches]:
     predictions = load_predictions(path, truth)
     overlaps = find_overlaps(truth, predictions)
     matches = coco_matches(truth, predictions, overlaps)
-    return Detections(truth, predictions, gather_evidence(truth, predictions, overlaps, matches)), matches
+    found = Detections(truth, predictions, gather_evidence(truth, predictions, overlaps, matches))
+    return found, matches, overlaps
 
 
 def goal_of_reference(path: Path, truth: GroundTruth, settings: Settings) -> Goal:
     """Return what the reference, scored on the images to choose on, sets for the other sources."""
-    _, matches = match_file(path, truth)
+    predictions = load_predictions(path, truth)
+    matches = coco_matches(truth, predictions, find_overlaps(truth, predictions))
     return reference_goal(matches, truth.block, len(truth.blocks), per_class=settings.per_class)
 
 
@@ -126,27 +128,27 @@ def score_detector(
     """
     tables: dict[str, list[Row]] = {}
     warnings: list[str] = []
-    matched: dict[str, tuple[Detections, Matches]] = {}
+    matched: dict[str, tuple[Detections, Matches, Overlaps]] = {}
     for split, path in paths.items():
         key = PredictionKey(*detector, split)
-        found, matches = match_file(path, truths[split])
+        found, matches, overlaps = match_file(path, truths[split])
         if split in (TEST, choose_on):
-            matched[split] = found, matches
+            matched[split] = found, matches, overlaps
         if not len(found.predictions):
             warnings.append(f"{_name(detector)} predicts nothing on {split}")
         for name, rows in _score_rows(key, found, matches).items():
             tables.setdefault(name, []).extend(rows)
     if TEST not in matched or choose_on not in matched:
         return DetectorScore(tables, None, None, {}, np.empty(0, np.float32), tuple(warnings))
-    chooser, choosing = matched[choose_on]
-    points = _points(choosing, chooser.truth, goal, detector[1] == settings.reference, settings)
+    chooser, choosing, _ = matched[choose_on]
+    points = _points(choosing, chooser.truth, goal, settings)
     own = points[OWN]
     if own.warning:
         warnings.append(
             f"threshold {own.value[0]} is used for {_name(detector)}: {own.warning} on {choose_on}"
         )
     key = PredictionKey(*detector, TEST)
-    found, matches = matched[TEST]
+    found, matches, overlaps = matched[TEST]
     here = choose_on == TEST
     parts = list(strata(found, settings.image_size))
     quantities = detector_quantities(found, matches, points, parts, chosen_here=here)
@@ -157,7 +159,7 @@ def score_detector(
         "operating": [_operating_row(key, found, p, points[p], quantities) for p in points],
         "curves": _curve_rows(key, found, matches),
         "strata": [_stratum_row(key, found, part, quantities) for part in parts],
-        "errors": _error_rows(key, found, matches),
+        "errors": _error_rows(key, found, matches, overlaps),
         **_calibration_rows(key, matches, temperature),
     }
     if goal is None and detector[1] != settings.reference:  # nothing that it could be compared at
@@ -173,13 +175,11 @@ def score_detector(
 
 
 def _points(
-    matches: Matches, truth: GroundTruth, goal: Goal | None, is_reference: bool, settings: Settings
+    matches: Matches, truth: GroundTruth, goal: Goal | None, settings: Settings
 ) -> dict[str, Thresholds]:
     """Return the thresholds of every operating point, the headline first."""
     where = (matches, truth.block, len(truth.blocks))
     own = best_f1(*where, per_class=settings.per_class).thresholds
-    if is_reference:
-        goal = reference_goal(*where, per_class=settings.per_class)
     equal = replace(own, reached=False)
     if goal is not None and not own.warning and not goal.thresholds.warning:
         equal = equal_precision(*where, goal, per_class=settings.per_class)
@@ -289,8 +289,8 @@ def _stratum_row(
     }
 
 
-def _error_rows(key: PredictionKey, found: Detections, matches: Matches) -> list[Row]:
-    errors = tide_errors(found.truth, found.predictions, matches)
+def _error_rows(key: PredictionKey, found: Detections, matches: Matches, overlaps: Overlaps) -> list[Row]:
+    errors = tide_errors(found.truth, found.predictions, matches, overlaps)
     return [
         {**key.columns, "error": name, "dAP": float(errors.dap[i]), "count": int(errors.count[i])}
         for i, name in enumerate(ERRORS)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...datasets.records import size_names
+from ...datasets.records import SIZES, VISIBILITIES, size_names
 from .coco import T50, T75
 from .curves import average_precision, leave_one_out, log_average_miss_rate, mean_over_classes
 from .lrp import weighted_optimal_lrp
@@ -94,13 +94,13 @@ def strata(found: Detections, image_size: int | None) -> Iterator[Stratum]:
         images = np.array([tag in image.tags for image in truth.images])
         if (real & images[truth.image]).any():
             yield Stratum(f"condition:{tag}", images, real & images[truth.image], images[predictions.image])
-    for kind in ("both", "infrared", "visible", "neither"):
+    for kind in VISIBILITIES:
         yield from part(f"visibility:{kind}", truth.visibility == kind)
     area = predictions.boxes[:, 2] * predictions.boxes[:, 3]
     sizes, shown = size_names(truth.area), size_names(area)
     at_network = network_size_names(truth, truth.image, truth.area, image_size)
     shown_at_network = network_size_names(truth, predictions.image, area, image_size)
-    for size in ("small", "medium", "large"):
+    for size in SIZES:
         yield from part(f"size:{size}", sizes == size, shown == size)
         yield from part(f"network_size:{size}", at_network == size, shown_at_network == size)
         for c, name in enumerate(truth.classes):

@@ -61,7 +61,7 @@ def evaluated(shop: Shop, candidate: Candidate, prepared: Unit) -> Unit:
         pairs = read_prepared(store.folder(prepared))
         write_ground_truth(pairs, TEST, [pair.stem for pair in pairs], work / "ground_truth.json")
         truth = load_ground_truth(work / "ground_truth.json")
-        detections, _ = match_file(store.folder(found) / "test.json", truth)
+        detections, *_ = match_file(store.folder(found) / "test.json", truth)
         thresholds = {"fixed": np.full(len(truth.classes), CONFIDENCE)}
         key = PredictionKey("frozen", candidate.name, 0, TEST)
         write_parquet(objects_table(key, detections, thresholds, shop.image_size), work / "objects.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...datasets.records import SIZES, VISIBILITIES
 from ..blocks import Block, Figure, Heading, Paragraph
 from ..context import Context, protocol_title
 from ..differences import HEADLINE_POINT
@@ -15,7 +16,7 @@ FAMILIES = {
     "size": "By size in pixels of the original image",
     "network_size": "By size as the network sees it",
 }
-ORDER = ("both", "infrared", "visible", "neither", "small", "medium", "large")
+ORDER = (*VISIBILITIES, *SIZES)
 MOST = 6  # strata of a family that are drawn
 ROWS = 18  # classes by size that are drawn
 _AXES = {"mAP50": ("Δ mAP50, AP", ""), "recall": ("Δ recall, %", HEADLINE_POINT)}

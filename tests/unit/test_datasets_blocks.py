@@ -18,7 +18,6 @@ from regionfuse.datasets.blocks import (
     chains,
     connected,
     find_blocks,
-    image_blocks,
     numbered,
 )
 from regionfuse.datasets.coco import ground_truth
@@ -80,7 +79,7 @@ def test_chains_break_where_the_name_or_the_content_changes() -> None:
     pairs = pairs_of(list(range(30)))
     signatures = seen(pairs, [number // 10 for number in range(30)])
     assert members(find_blocks(pairs, signatures)) == sets(range(10), range(10, 20), range(20, 30))
-    assert members(image_blocks(pairs)) == sets(range(30))
+    assert members(find_blocks(pairs).block) == sets(range(30))
     # inside a named scene content decides nothing: a lorry that passes by is no other scene
     named = pairs_of(list(range(30)), dict.fromkeys(range(30), "s"))
     assert members(find_blocks(named, signatures)) == sets(range(30))
@@ -158,7 +157,7 @@ def test_numbers_alone_bridge_an_interleaved_part() -> None:
 
 def test_the_ground_truth_holds_the_block(tmp_path: Path) -> None:
     pairs = PairSet("m3fd", tmp_path, tuple(pairs_of([1, 2, 50])))
-    images = ground_truth(pairs, "test", ["00001", "00050"], image_blocks(pairs))["images"]
+    images = ground_truth(pairs, "test", ["00001", "00050"], find_blocks(pairs).block)["images"]
     assert [image["block"] for image in images] == ["00001..00002", "00050"]
 
 

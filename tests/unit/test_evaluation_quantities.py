@@ -60,7 +60,7 @@ def thresholds(val: Case, reference: Case) -> dict[str, Thresholds]:
     found, matches = match(val)
     block, blocks = found.truth.block, len(found.truth.blocks)
     goal = best_f1(match(reference)[1], block, blocks)
-    return _points(matches, found.truth, goal, False, SETTINGS)
+    return _points(matches, found.truth, goal, SETTINGS)
 
 
 def quantities(
